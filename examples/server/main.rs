@@ -1,0 +1,2 @@
+//! The server example.
+fn main() {}

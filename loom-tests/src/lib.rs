@@ -1,0 +1,1 @@
+//! Loom models; see `tests/`. Run them by `cargo xtask loom`.

@@ -1,0 +1,1 @@
+//! Decides who is served: rate limiter, load shedder, circuit breaker, queue, permits.

@@ -1,0 +1,1 @@
+//! The application: routes, groups, middleware, handlers.

@@ -1,0 +1,1 @@
+//! The bounded executor: slots for exchanges, ready words, timer wheel.

@@ -1,0 +1,1 @@
+//! Counts every request and says what was counted.

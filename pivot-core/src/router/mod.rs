@@ -1,0 +1,1 @@
+//! Finds the route of a method and a path, in a radix tree of fixed capacity.

@@ -1,0 +1,1 @@
+//! The one place that joins the others: the way of a request.
