@@ -92,9 +92,15 @@ unsafe impl<const BYTES: usize> Sync for Space<BYTES> {}
 
 impl<const BYTES: usize> Space<BYTES> {
     /// A space that nothing has been taken from. It lies in `.bss`: it costs RAM, but no flash.
-    #[allow(clippy::new_without_default, reason = "a Space is a static; a default one on the stack is a mistake")]
+    #[allow(
+        clippy::new_without_default,
+        reason = "a Space is a static; a default one on the stack is a mistake"
+    )]
     pub const fn new() -> Self {
-        Self { bytes: UnsafeCell::new([const { MaybeUninit::uninit() }; BYTES]), taken: AtomicBool::new(false) }
+        Self {
+            bytes: UnsafeCell::new([const { MaybeUninit::uninit() }; BYTES]),
+            taken: AtomicBool::new(false),
+        }
     }
 
     /// The arena over this space; `None` if somebody has it already.
@@ -235,7 +241,14 @@ impl fmt::Display for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for part in &self.parts {
             let each = part.bytes / part.count.max(1);
-            writeln!(f, "  {:<22} {:>9} × {:>7} B = {:>10} KiB", part.name, part.count, each, kib(part.bytes))?;
+            writeln!(
+                f,
+                "  {:<22} {:>9} × {:>7} B = {:>10} KiB",
+                part.name,
+                part.count,
+                each,
+                kib(part.bytes)
+            )?;
         }
         write!(f, "  {:<22} {:>9}   {:>7}     {:>10} KiB", "total", "", "", kib(self.total()))
     }

@@ -43,6 +43,54 @@ impl<T> UnsafeCell<T> {
 #[cfg(pivot_loom)]
 pub use loom::cell::UnsafeCell;
 
+/// A word in a `static`. Loom has none, so these are never modelled: nothing but the registry of wakers uses them.
+#[derive(Debug)]
+pub struct StaticU32(portable_atomic::AtomicU32);
+
+impl StaticU32 {
+    /// A word that holds `value`.
+    pub const fn new(value: u32) -> Self {
+        Self(portable_atomic::AtomicU32::new(value))
+    }
+
+    /// Reads the word.
+    pub fn load(&self) -> u32 {
+        self.0.load(portable_atomic::Ordering::Acquire)
+    }
+
+    /// Writes the word.
+    pub fn store(&self, value: u32) {
+        self.0.store(value, portable_atomic::Ordering::Release);
+    }
+
+    /// Writes 1 if the word is 0, and says whether it was.
+    pub fn set_if_zero(&self) -> bool {
+        use portable_atomic::Ordering::{AcqRel, Relaxed};
+        self.0.compare_exchange(0, 1, AcqRel, Relaxed).is_ok()
+    }
+}
+
+/// A pointer in a `static`; see [`StaticU32`].
+#[derive(Debug)]
+pub struct StaticPtr<T>(portable_atomic::AtomicPtr<T>);
+
+impl<T> StaticPtr<T> {
+    /// A null pointer.
+    pub const fn null() -> Self {
+        Self(portable_atomic::AtomicPtr::new(core::ptr::null_mut()))
+    }
+
+    /// Reads the pointer.
+    pub fn load(&self) -> *mut T {
+        self.0.load(portable_atomic::Ordering::Acquire)
+    }
+
+    /// Writes the pointer.
+    pub fn store(&self, pointer: *mut T) {
+        self.0.store(pointer, portable_atomic::Ordering::Release);
+    }
+}
+
 /// Puts its contents on cache lines of their own, so that two workers' words do not bounce one line.
 #[derive(Debug, Default)]
 #[cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64"), repr(align(128)))]

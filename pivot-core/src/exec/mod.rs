@@ -1,1 +1,13 @@
-//! The bounded executor: slots for exchanges, ready words, timer wheel.
+//! The bounded executor: slots for exchanges, ready words, wakers, a timer wheel.
+//!
+//! It allocates nothing and decides nothing: which exchange runs next is for [`crate::serve`] to say.
+
+mod ready;
+mod slots;
+mod timer;
+mod waker;
+
+pub use ready::{Notify, ReadySet};
+pub use slots::{Slots, SlotsFull};
+pub use timer::{Node, Wheel};
+pub use waker::{DOMAINS_MAX, Domain, DomainsFull};
