@@ -1,7 +1,6 @@
 //! A slab of futures of one type, in places that were pinned at start.
 
 use core::pin::Pin;
-use core::task::{Context, Poll};
 
 /// As many futures of type `F` as there are slots. A slot is filled, polled until it is done, and emptied.
 #[derive(Debug)]
@@ -43,12 +42,9 @@ impl<F: Future<Output = ()>> Slots<F> {
         self.slots[index as usize].set(Some(future));
     }
 
-    /// Polls the future of a slot; a slot without one is pending for ever.
-    pub fn poll(&mut self, index: u32, context: &mut Context<'_>) -> Poll<()> {
-        match self.slots[index as usize].as_mut().as_pin_mut() {
-            Some(future) => future.poll(context),
-            None => Poll::Pending,
-        }
+    /// The future of a slot, to be polled; `None` if the slot is empty.
+    pub fn get(&mut self, index: u32) -> Option<Pin<&mut F>> {
+        self.slots[index as usize].as_mut().as_pin_mut()
     }
 
     /// Drops the slot's future, wherever it stands, and frees the slot.
@@ -75,7 +71,7 @@ mod tests {
     use super::*;
     use crate::storage::{Space, take_pinned};
     use core::cell::Cell;
-    use core::task::Waker;
+    use core::task::{Context, Waker};
     use std::rc::Rc;
 
     #[test]
@@ -104,7 +100,7 @@ mod tests {
         assert_ne!(one, two);
         assert_eq!(slots.take(), Err(SlotsFull));
         slots.fill(one, make(&drops));
-        assert!(slots.poll(one, &mut Context::from_waker(Waker::noop())).is_pending());
+        assert!(slots.get(one).unwrap().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         slots.give_back(one);
         assert_eq!((drops.get(), slots.taken_count()), (1, 1));
         assert_eq!(slots.take(), Ok(one));

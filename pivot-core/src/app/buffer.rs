@@ -1,0 +1,224 @@
+//! The pooled objects: a window of bytes, and a request's head with its index.
+
+use crate::admission::Ticket;
+use crate::http::h1::decode::{Head, HeaderSpan};
+use crate::pool::{Guard, Object};
+use crate::router::{Params, RouteIndex};
+
+/// A piece of memory that is filled at its end and emptied at its front.
+///
+/// Only what was filled in since the last reset can be read.
+#[derive(Debug)]
+pub struct Buffer {
+    bytes: &'static mut [u8],
+    start: usize,
+    end: usize,
+}
+
+impl Buffer {
+    /// What was filled in and not yet consumed.
+    pub fn filled(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+
+    /// The filled part, to be changed in place.
+    pub fn filled_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.start..self.end]
+    }
+
+    /// The room behind the filled part. What stands there is of no meaning: write, then [`Buffer::fill`].
+    pub fn space_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.end..]
+    }
+
+    /// Counts the first `len` bytes of the room as filled.
+    pub fn fill(&mut self, len: usize) {
+        self.end = self.bytes.len().min(self.end + len);
+    }
+
+    /// Takes `len` bytes from the front.
+    pub fn consume(&mut self, len: usize) {
+        self.start = self.end.min(self.start + len);
+        if self.start == self.end {
+            self.start = 0;
+            self.end = 0;
+        }
+    }
+
+    /// Drops what was filled in behind the first `len` bytes.
+    pub fn truncate(&mut self, len: usize) {
+        self.end = self.end.min(self.start + len);
+    }
+
+    /// Appends all of `bytes`, or nothing; says whether they fitted.
+    pub fn push(&mut self, bytes: &[u8]) -> bool {
+        let Some(space) = self.bytes[self.end..].get_mut(..bytes.len()) else { return false };
+        space.copy_from_slice(bytes);
+        self.end += bytes.len();
+        true
+    }
+
+    /// Inserts `bytes` before the filled byte with number `at`, or nothing; says whether they fitted.
+    pub fn insert(&mut self, at: usize, bytes: &[u8]) -> bool {
+        let at = self.start + at;
+        if at > self.end || bytes.len() > self.bytes.len() - self.end {
+            return false;
+        }
+        self.bytes.copy_within(at..self.end, at + bytes.len());
+        self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
+        self.end += bytes.len();
+        true
+    }
+
+    /// Moves the filled part to the front of the memory, so that all room is behind it.
+    pub fn compact(&mut self) {
+        if self.start > 0 {
+            self.bytes.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+    }
+
+    /// Bytes filled in and not consumed.
+    pub fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// Whether nothing is filled in.
+    pub fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Room behind the filled part, in bytes.
+    pub fn space_len(&self) -> usize {
+        self.bytes.len() - self.end
+    }
+
+    /// All bytes of the memory, filled or not.
+    pub fn capacity(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+impl Object for Buffer {
+    type Seed = &'static mut [u8];
+
+    fn create(bytes: Self::Seed) -> Self {
+        Self { bytes, start: 0, end: 0 }
+    }
+
+    fn reset(&mut self) {
+        self.start = 0;
+        self.end = 0;
+    }
+}
+
+/// What a [`RequestHead`] is made of: the head's bytes, and room for its header table.
+pub type RequestHeadSeed = (&'static mut [u8], &'static mut [HeaderSpan]);
+
+/// A request's head: its bytes, their index, where they lead, and what came behind them on the connection.
+#[derive(Debug)]
+pub struct RequestHead {
+    /// The bytes from the head's first one on.
+    pub buffer: Buffer,
+    /// Where the header fields lie; the first [`Head::header_count`] count.
+    pub headers: &'static mut [HeaderSpan],
+    /// The index, once the head is complete.
+    pub head: Option<Head>,
+    /// The route, once it was looked up; `None` as well when there is none.
+    pub route: Option<RouteIndex>,
+    /// Where the path's parameters lie: in the path as sent, or in `uri` if that is there.
+    pub params: Params,
+    /// The decoded path, of a path that has escapes.
+    pub uri: Option<Guard<'static, Buffer>>,
+    /// The promise to tell the route's breaker how it went.
+    pub ticket: Option<Ticket<'static>>,
+    /// What an `Allow` header would list, where the path leads somewhere but not with this method.
+    pub allow: crate::http::MethodSet,
+}
+
+impl RequestHead {
+    /// The bytes of the head, to its last CRLF.
+    pub fn head_bytes(&self) -> &[u8] {
+        let len = self.head.map_or(0, |head| usize::from(head.len));
+        &self.buffer.filled()[..len.min(self.buffer.len())]
+    }
+
+    /// What came behind the head: content, or the next request.
+    pub fn rest(&self) -> &[u8] {
+        let len = self.head.map_or(0, |head| usize::from(head.len));
+        &self.buffer.filled()[len.min(self.buffer.len())..]
+    }
+
+    /// Forgets the request, but keeps what came behind it and `skip` further bytes.
+    pub fn finish(&mut self, skip: usize) {
+        let len = self.head.map_or(0, |head| usize::from(head.len));
+        self.buffer.consume(len + skip);
+        self.forget();
+    }
+
+    fn forget(&mut self) {
+        self.head = None;
+        self.route = None;
+        self.uri = None;
+        self.ticket = None;
+        self.params = Params::default();
+        self.allow = crate::http::MethodSet::EMPTY;
+    }
+}
+
+impl Object for RequestHead {
+    type Seed = RequestHeadSeed;
+
+    fn create((bytes, headers): Self::Seed) -> Self {
+        Self {
+            buffer: Buffer::create(bytes),
+            headers,
+            head: None,
+            route: None,
+            params: Params::default(),
+            uri: None,
+            ticket: None,
+            allow: crate::http::MethodSet::EMPTY,
+        }
+    }
+
+    fn reset(&mut self) {
+        self.buffer.reset();
+        self.forget();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn buffer(len: usize) -> Buffer {
+        Buffer::create(std::vec![0; len].leak())
+    }
+
+    #[test]
+    fn bytes_come_out_as_they_went_in_and_nothing_else_can_be_read() {
+        let mut buffer = buffer(8);
+        assert!(buffer.push(b"abcdef") && !buffer.push(b"xyz"));
+        buffer.consume(2);
+        assert_eq!((buffer.filled(), buffer.space_len()), (&b"cdef"[..], 2));
+        buffer.compact();
+        assert_eq!((buffer.filled(), buffer.space_len()), (&b"cdef"[..], 4));
+        assert!(buffer.insert(1, b"--") && !buffer.insert(0, b"...") && !buffer.insert(7, b"."));
+        assert_eq!(buffer.filled(), b"c--def");
+        buffer.truncate(3);
+        assert_eq!(buffer.filled(), b"c--");
+        buffer.reset();
+        assert!(buffer.is_empty() && buffer.filled().is_empty());
+    }
+
+    #[test]
+    fn counts_beyond_the_memory_are_cut_to_it() {
+        let mut buffer = buffer(4);
+        buffer.fill(100);
+        assert_eq!(buffer.len(), 4);
+        buffer.consume(100);
+        assert!(buffer.is_empty());
+    }
+}

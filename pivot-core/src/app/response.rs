@@ -1,0 +1,328 @@
+//! Answering a request.
+
+use core::future::poll_fn;
+
+use super::exchange::Exchange;
+use super::output::SendError;
+use crate::http::Status;
+
+/// The right to answer one request, once.
+///
+/// It goes by value, so answering twice does not compile. Whatever it was not used for, the client gets an
+/// answer: a handler that drops it has failed, and that is a 500.
+#[derive(Debug)]
+pub struct Response<'r> {
+    pub(super) exchange: &'r Exchange,
+}
+
+/// The proof that a request was answered.
+#[derive(Debug)]
+#[must_use = "return it: it is the proof that the request was answered"]
+pub struct Sent(());
+
+impl Sent {
+    pub(super) const fn new() -> Self {
+        Self(())
+    }
+}
+
+impl<'r> Response<'r> {
+    /// The answer to what an exchange is about.
+    pub fn new(exchange: &'r Exchange) -> Self {
+        Self { exchange }
+    }
+
+    /// Sets the status; 200 if it is never called. An error shows when the content is given.
+    #[must_use]
+    pub fn status(self, code: u16) -> Self {
+        set_status(self.exchange, code);
+        self
+    }
+
+    /// Adds a header field. An error shows when the content is given.
+    #[must_use]
+    pub fn header(self, name: &str, value: &str) -> Self {
+        let _ = self.exchange.output.borrow_mut().add_header(name, value.as_bytes(), self.exchange.clock);
+        self
+    }
+
+    /// Closes the connection after this answer.
+    #[must_use]
+    pub fn close(self) -> Self {
+        self.exchange.output.borrow_mut().close_after();
+        self
+    }
+
+    /// Answers with plain text.
+    ///
+    /// # Errors
+    /// [`SendError`], as for every other way to answer: of the status and the headers too. The client gets a 500.
+    pub fn text(self, content: &str) -> Result<Sent, SendError> {
+        self.bytes("text/plain; charset=utf-8", content.as_bytes())
+    }
+
+    /// Answers with a page.
+    ///
+    /// # Errors
+    /// As for [`Response::text`].
+    pub fn html(self, content: &str) -> Result<Sent, SendError> {
+        self.bytes("text/html; charset=utf-8", content.as_bytes())
+    }
+
+    /// Answers with bytes that fit into the output buffer; [`Response::sized`] takes longer ones.
+    ///
+    /// # Errors
+    /// As for [`Response::text`].
+    pub fn bytes(self, content_type: &str, content: &[u8]) -> Result<Sent, SendError> {
+        let write = |space: &mut [u8]| {
+            space.get_mut(..content.len())?.copy_from_slice(content);
+            Some(content.len())
+        };
+        self.finish(Some(content_type), write, Some(content.len()))
+    }
+
+    /// Answers with what `write` puts into the room that there is; `None` from it says that it did not fit.
+    ///
+    /// # Errors
+    /// As for [`Response::text`].
+    pub fn fill(
+        self,
+        content_type: &str,
+        write: impl FnOnce(&mut [u8]) -> Option<usize>,
+    ) -> Result<Sent, SendError> {
+        self.finish(Some(content_type), |space| write(space).filter(|&len| len <= space.len()), None)
+    }
+
+    /// Answers with text that is formatted in place.
+    ///
+    /// # Errors
+    /// As for [`Response::text`].
+    pub fn format(self, content_type: &str, content: core::fmt::Arguments<'_>) -> Result<Sent, SendError> {
+        self.fill(content_type, |space| {
+            let mut cursor = Cursor { space, len: 0 };
+            core::fmt::write(&mut cursor, content).ok()?;
+            Some(cursor.len)
+        })
+    }
+
+    /// Answers with JSON.
+    ///
+    /// # Errors
+    /// As for [`Response::text`]; [`SendError::Full`] too for what cannot be serialised.
+    #[cfg(feature = "json")]
+    pub fn json(self, content: &impl serde::Serialize) -> Result<Sent, SendError> {
+        self.fill("application/json", |space| serde_json_core::to_slice(content, space).ok())
+    }
+
+    /// Sends the client elsewhere, with 301, 302, 303, 307 or 308.
+    ///
+    /// # Errors
+    /// As for [`Response::text`]; [`SendError::InvalidStatus`] for another status.
+    pub fn redirect(self, code: u16, location: &str) -> Result<Sent, SendError> {
+        let code = if matches!(code, 301 | 302 | 303 | 307 | 308) { code } else { 0 };
+        self.status(code).header("location", location).finish(None, |_| Some(0), Some(0))
+    }
+
+    /// Answers without content.
+    ///
+    /// # Errors
+    /// As for [`Response::text`].
+    pub fn empty(self) -> Result<Sent, SendError> {
+        self.finish(None, |_| Some(0), Some(0))
+    }
+
+    /// Starts content of unknown length. It is on its way with the first write.
+    ///
+    /// # Errors
+    /// As for [`Response::text`].
+    pub fn stream(self, content_type: &str) -> Result<BodyWriter<'r>, SendError> {
+        self.start(content_type, None)
+    }
+
+    /// Starts content of `len` bytes, of any length.
+    ///
+    /// # Errors
+    /// As for [`Response::text`].
+    pub fn sized(self, content_type: &str, len: u64) -> Result<BodyWriter<'r>, SendError> {
+        self.start(content_type, Some(len))
+    }
+
+    /// Starts a stream of server-sent events.
+    ///
+    /// # Errors
+    /// As for [`Response::text`].
+    pub fn events(self) -> Result<EventWriter<'r>, SendError> {
+        Ok(EventWriter { body: self.header("cache-control", "no-store").start("text/event-stream", None)? })
+    }
+
+    fn start(self, content_type: &str, len: Option<u64>) -> Result<BodyWriter<'r>, SendError> {
+        self.exchange.output.borrow_mut().start_stream(content_type, len, self.exchange.clock)?;
+        Ok(BodyWriter { exchange: self.exchange })
+    }
+
+    fn finish(
+        self,
+        content_type: Option<&str>,
+        write: impl FnOnce(&mut [u8]) -> Option<usize>,
+        len: Option<usize>,
+    ) -> Result<Sent, SendError> {
+        self.exchange.output.borrow_mut().finish_with(content_type, self.exchange.clock, write, len)?;
+        Ok(Sent::new())
+    }
+}
+
+/// Content that is written piece by piece, with back-pressure: a write waits while the client does not read.
+#[derive(Debug)]
+pub struct BodyWriter<'r> {
+    exchange: &'r Exchange,
+}
+
+impl BodyWriter<'_> {
+    /// Writes all of `content`.
+    ///
+    /// # Errors
+    /// [`SendError::WrongLength`] beyond the length that was announced. A client that vanishes is no error here:
+    /// the handler is dropped.
+    pub async fn write(&mut self, mut content: &[u8]) -> Result<(), SendError> {
+        while !content.is_empty() {
+            let written =
+                poll_fn(|context| self.exchange.output.borrow_mut().poll_write(context, content)).await?;
+            content = &content[written..];
+        }
+        Ok(())
+    }
+
+    /// Waits until the socket has taken what was written.
+    pub async fn flush(&mut self) {
+        poll_fn(|context| self.exchange.output.borrow_mut().poll_flush(context)).await;
+    }
+
+    /// Ends the content.
+    ///
+    /// # Errors
+    /// [`SendError::WrongLength`] if less was written than was announced; the connection is closed then.
+    pub fn finish(self) -> Result<Sent, SendError> {
+        self.exchange.output.borrow_mut().finish_stream()?;
+        Ok(Sent::new())
+    }
+}
+
+impl embedded_io_async::Error for SendError {
+    fn kind(&self) -> embedded_io_async::ErrorKind {
+        match self {
+            Self::Full | Self::WrongLength => embedded_io_async::ErrorKind::WriteZero,
+            _ => embedded_io_async::ErrorKind::InvalidInput,
+        }
+    }
+}
+
+impl embedded_io_async::ErrorType for BodyWriter<'_> {
+    type Error = SendError;
+}
+
+impl embedded_io_async::Write for BodyWriter<'_> {
+    async fn write(&mut self, content: &[u8]) -> Result<usize, SendError> {
+        BodyWriter::write(self, content).await?;
+        Ok(content.len())
+    }
+
+    async fn flush(&mut self) -> Result<(), SendError> {
+        BodyWriter::flush(self).await;
+        Ok(())
+    }
+}
+
+/// Server-sent events (WHATWG HTML, section 9.2).
+#[derive(Debug)]
+pub struct EventWriter<'r> {
+    body: BodyWriter<'r>,
+}
+
+impl EventWriter<'_> {
+    /// Sends one event; each line of `data` becomes a `data:` line.
+    ///
+    /// # Errors
+    /// [`SendError::InvalidHeader`] for a name with a line break.
+    pub async fn send(&mut self, name: Option<&str>, data: &str) -> Result<(), SendError> {
+        if let Some(name) = name {
+            if name.contains(['\r', '\n']) {
+                return Err(SendError::InvalidHeader);
+            }
+            self.line("event: ", name).await?;
+        }
+        for line in data.split(['\n', '\r']) {
+            self.line("data: ", line).await?;
+        }
+        self.body.write(b"\n").await
+    }
+
+    /// Ends the stream.
+    ///
+    /// # Errors
+    /// None in practice; the type is that of every ending.
+    pub fn finish(self) -> Result<Sent, SendError> {
+        self.body.finish()
+    }
+
+    async fn line(&mut self, field: &str, value: &str) -> Result<(), SendError> {
+        self.body.write(field.as_bytes()).await?;
+        self.body.write(value.as_bytes()).await?;
+        self.body.write(b"\n").await
+    }
+}
+
+/// An answer that a handler has given, as middleware around it sees it: it can still be changed, unless it streams.
+#[derive(Debug)]
+pub struct Answered<'r> {
+    pub(super) exchange: &'r Exchange,
+}
+
+impl Answered<'_> {
+    /// The status that was answered.
+    pub fn code(&self) -> u16 {
+        self.exchange.output.borrow().status().code()
+    }
+
+    /// Changes the status. Too late for an answer that streams: then nothing happens.
+    #[must_use]
+    pub fn status(self, code: u16) -> Self {
+        if self.exchange.output.borrow().can_restart() {
+            set_status(self.exchange, code);
+        }
+        self
+    }
+
+    /// Adds a header field. Too late for an answer that streams: then nothing happens.
+    #[must_use]
+    pub fn header(self, name: &str, value: &str) -> Self {
+        if self.exchange.output.borrow().can_restart() {
+            let _ = self.exchange.output.borrow_mut().add_header(name, value.as_bytes(), self.exchange.clock);
+        }
+        self
+    }
+
+    /// Leaves the answer as it is.
+    pub fn sent(self) -> Sent {
+        Sent::new()
+    }
+}
+
+fn set_status(exchange: &Exchange, code: u16) {
+    // 100 is refused like every other status that cannot end an exchange.
+    let status = Status::from_code(code).unwrap_or(Status::CONTINUE);
+    let _ = exchange.output.borrow_mut().set_status(status, exchange.clock);
+}
+
+struct Cursor<'a> {
+    space: &'a mut [u8],
+    len: usize,
+}
+
+impl core::fmt::Write for Cursor<'_> {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        let space = self.space.get_mut(self.len..self.len + text.len()).ok_or(core::fmt::Error)?;
+        space.copy_from_slice(text.as_bytes());
+        self.len += text.len();
+        Ok(())
+    }
+}

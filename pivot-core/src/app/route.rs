@@ -1,0 +1,168 @@
+//! One route: a method, a pattern, a handler.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use super::answer::{self, IntoResponse};
+use super::layer::{Layered, Middleware};
+use super::request::Request;
+use super::response::Response;
+use super::routes::{Prefix, RouteSpec, Routes};
+use crate::http::Method;
+
+/// A method, a pattern, and what handles it: a [`Handler`] or an [`Action`].
+pub struct Route<H> {
+    method: Method,
+    pattern: &'static str,
+    handler: H,
+}
+
+impl<H> fmt::Debug for Route<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.pattern)
+    }
+}
+
+impl<H> Route<H> {
+    /// Puts middleware around this route alone.
+    pub fn layer<M>(self, middleware: M) -> Layered<Self, M>
+    where
+        M: for<'a> Middleware<'a, Self>,
+        Self: Routes,
+    {
+        Layered::new(self, middleware)
+    }
+}
+
+/// A handler that stands on its own: `async (req, res)`.
+pub struct Handler<F, R> {
+    run: F,
+    returns: PhantomData<fn() -> R>,
+}
+
+/// A handler that is a method of its controller: `async (&controller, req, res)`.
+pub struct Action<F, R> {
+    run: F,
+    returns: PhantomData<fn() -> R>,
+}
+
+/// A route for any method.
+pub const fn route<F, R>(method: Method, pattern: &'static str, handler: F) -> Route<Handler<F, R>>
+where
+    F: AsyncFn(Request<'_>, Response<'_>) -> R,
+    R: IntoResponse,
+{
+    Route { method, pattern, handler: Handler { run: handler, returns: PhantomData } }
+}
+
+/// A route inside of a [`controller`](super::controller()): its handler gets the controller as well.
+pub const fn action<C, F, R>(method: Method, pattern: &'static str, handler: F) -> Route<Action<F, R>>
+where
+    F: AsyncFn(&C, Request<'_>, Response<'_>) -> R,
+    R: IntoResponse,
+{
+    Route { method, pattern, handler: Action { run: handler, returns: PhantomData } }
+}
+
+/// A route for `GET`; it answers `HEAD` too.
+pub const fn get<F, R>(pattern: &'static str, handler: F) -> Route<Handler<F, R>>
+where
+    F: AsyncFn(Request<'_>, Response<'_>) -> R,
+    R: IntoResponse,
+{
+    route(Method::Get, pattern, handler)
+}
+
+/// A route for `HEAD`, where that should not be what `GET` answers.
+pub const fn head<F, R>(pattern: &'static str, handler: F) -> Route<Handler<F, R>>
+where
+    F: AsyncFn(Request<'_>, Response<'_>) -> R,
+    R: IntoResponse,
+{
+    route(Method::Head, pattern, handler)
+}
+
+/// A route for `POST`.
+pub const fn post<F, R>(pattern: &'static str, handler: F) -> Route<Handler<F, R>>
+where
+    F: AsyncFn(Request<'_>, Response<'_>) -> R,
+    R: IntoResponse,
+{
+    route(Method::Post, pattern, handler)
+}
+
+/// A route for `PUT`.
+pub const fn put<F, R>(pattern: &'static str, handler: F) -> Route<Handler<F, R>>
+where
+    F: AsyncFn(Request<'_>, Response<'_>) -> R,
+    R: IntoResponse,
+{
+    route(Method::Put, pattern, handler)
+}
+
+/// A route for `DELETE`.
+pub const fn delete<F, R>(pattern: &'static str, handler: F) -> Route<Handler<F, R>>
+where
+    F: AsyncFn(Request<'_>, Response<'_>) -> R,
+    R: IntoResponse,
+{
+    route(Method::Delete, pattern, handler)
+}
+
+/// A route for `PATCH`.
+pub const fn patch<F, R>(pattern: &'static str, handler: F) -> Route<Handler<F, R>>
+where
+    F: AsyncFn(Request<'_>, Response<'_>) -> R,
+    R: IntoResponse,
+{
+    route(Method::Patch, pattern, handler)
+}
+
+/// A route for `OPTIONS`, where the automatic answer is not enough.
+pub const fn options<F, R>(pattern: &'static str, handler: F) -> Route<Handler<F, R>>
+where
+    F: AsyncFn(Request<'_>, Response<'_>) -> R,
+    R: IntoResponse,
+{
+    route(Method::Options, pattern, handler)
+}
+
+impl<C, F, R> Routes<C> for Route<Handler<F, R>>
+where
+    F: AsyncFn(Request<'_>, Response<'_>) -> R,
+    R: IntoResponse,
+{
+    const COUNT: usize = 1;
+
+    fn visit(&self, prefix: &Prefix<'_>, add: &mut dyn FnMut(&RouteSpec<'_>)) {
+        add(&RouteSpec { method: self.method, prefix, pattern: self.pattern });
+    }
+
+    async fn call<'r>(&'r self, _: &'r C, index: usize, req: Request<'r>, res: Response<'r>) {
+        if index != 0 {
+            return answer::no_route(&req);
+        }
+        let exchange = req.exchange;
+        (self.handler.run)(req, res).await.respond(exchange);
+    }
+}
+
+impl<C, F, R> Routes<C> for Route<Action<F, R>>
+where
+    F: AsyncFn(&C, Request<'_>, Response<'_>) -> R,
+    R: IntoResponse,
+{
+    const COUNT: usize = 1;
+
+    fn visit(&self, prefix: &Prefix<'_>, add: &mut dyn FnMut(&RouteSpec<'_>)) {
+        add(&RouteSpec { method: self.method, prefix, pattern: self.pattern });
+    }
+
+    async fn call<'r>(&'r self, context: &'r C, index: usize, req: Request<'r>, res: Response<'r>) {
+        if index != 0 {
+            return answer::no_route(&req);
+        }
+        let exchange = req.exchange;
+        (self.handler.run)(context, req, res).await.respond(exchange);
+    }
+}

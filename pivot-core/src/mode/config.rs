@@ -1,0 +1,225 @@
+//! Everything that can be set, checked once.
+
+use core::fmt;
+
+use crate::admission::{BreakerConfig, Quota};
+use crate::http::h1::decode::HEADERS_CAP;
+use crate::time::Duration;
+
+/// How long a client, a handler and the server itself may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// A connection may be silent between requests for this long. 1 s – 1 h.
+    pub idle: Duration,
+    /// A head has to be complete this long after its first byte, however fast it comes. 100 ms – 5 min.
+    pub head: Duration,
+    /// Content has to be complete this long after the handler asked for it first, however fast it comes. 100 ms – 1 day.
+    pub body: Duration,
+    /// A client may fall this far behind the minimum rates below before it is cut off. 100 ms – 5 min.
+    pub grace: Duration,
+    /// A handler has to be done after this long, waiting for its client not counted. 10 ms – 1 h.
+    pub handler: Duration,
+    /// A request may wait for its turn for this long. 1 ms – 5 min.
+    pub queue: Duration,
+    /// After a refusal with content still to come, the server listens for this long before it closes. 0 – 1 min.
+    pub linger: Duration,
+    /// What is in flight when the server ends has this long to finish. 0 – 1 h.
+    pub drain: Duration,
+}
+
+/// A configuration under construction: every field may be set, [`Draft::build`] checks them all.
+///
+/// Sizes are in bytes. What a field costs in memory is counted where it is taken and printed at start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// Loops, each a thread. 1–64; on a board 1.
+    pub workers: usize,
+    /// Most connections open at one time; a new peer beyond them is closed at once and counted. 1–1,000,000.
+    pub connections_max: usize,
+    /// Most connections from one client address (IPv6: one /64); off if not less than `connections_max`.
+    pub connections_per_client: usize,
+    /// Most requests whose handler runs or is suspended, over all workers. 1–100,000. Each worker has a slot for each.
+    pub concurrency_max: usize,
+    /// How many of these are kept for the system class. Less than `concurrency_max`.
+    pub concurrency_reserved: usize,
+    /// Most requests that wait for their turn, over all workers. 1–1,000,000. Beyond: 503.
+    pub queue_max: usize,
+    /// Longest head, with all header fields. 256–65,535. Beyond: 431. Each head in progress holds a buffer of this size,
+    /// and each request with content another one to read ahead into.
+    pub head_size_max: usize,
+    /// Longest request target. 16 up to `head_size_max`. Beyond: 414.
+    pub target_size_max: usize,
+    /// Most header fields in a head. 4–64 (4–32 on 32-bit machines). Beyond: 431.
+    pub headers_max: usize,
+    /// Longest content. Beyond: 413.
+    pub body_size_max: u64,
+    /// Longest answer, head and content, that a handler can give in one piece. 256–16,777,216. Beyond: a 500.
+    pub response_size: usize,
+    /// Most heads in memory at one time: being read, queued, or with their handler. At least 1.
+    pub requests_max: usize,
+    /// Most answers in memory at one time, not yet sent. At least 1.
+    pub responses_max: usize,
+    /// Most requests with content at one time. At least 1.
+    pub streams_max: usize,
+    /// Most requests at one time whose path has escapes. At least 1.
+    pub uris_max: usize,
+    /// Slowest pace for a head, after the grace. Bytes a second, 1–1,000,000.
+    pub head_rate_min: u32,
+    /// Slowest pace for content, in and out, after the grace. Bytes a second, 1–1,000,000.
+    pub body_rate_min: u32,
+    /// What each client may do.
+    pub quota: Quota,
+    /// How many clients the limiter remembers; rounded up to a power of two. 1–16,777,216.
+    pub clients_max: usize,
+    /// The breaker of each route; `None` for none.
+    pub breaker: Option<BreakerConfig>,
+    /// Whether `X-Pivot-Class` sets a request's class: for tests, or behind a proxy that sets it.
+    pub trust_class_header: bool,
+    /// How many proxies between the client and us append to `X-Forwarded-For`; 0 ignores the field. 0–16.
+    pub trusted_hops: usize,
+    /// Room for the router's tree. At least 16; three or four for each route suffice.
+    pub router_nodes_max: usize,
+    /// How long things may take.
+    pub timeouts: Timeouts,
+}
+
+/// A configuration that was checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config(Draft);
+
+impl core::ops::Deref for Config {
+    type Target = Draft;
+    fn deref(&self) -> &Draft {
+        &self.0
+    }
+}
+
+/// A field that is out of its range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The field.
+    pub field: &'static str,
+    /// Its value; milliseconds for a duration.
+    pub value: u64,
+    /// The least value that is allowed.
+    pub min: u64,
+    /// The greatest value that is allowed.
+    pub max: u64,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { field, value, min, max } = self;
+        write!(f, "{field} is {value}, but has to be in {min}-{max}")
+    }
+}
+
+impl core::error::Error for ConfigError {}
+
+impl Draft {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// The first field that is out of its range, with its value and the range.
+    pub const fn build(self) -> Result<Config, ConfigError> {
+        const MAX: u64 = u32::MAX as u64;
+        let Timeouts { idle, head, body, grace, handler, queue, linger, drain } = self.timeouts;
+        let checks = [
+            ("workers", self.workers as u64, 1, 64),
+            ("connections_max", self.connections_max as u64, 1, 1_000_000),
+            ("connections_per_client", self.connections_per_client as u64, 1, MAX),
+            ("concurrency_max", self.concurrency_max as u64, 1, 100_000),
+            ("concurrency_reserved", self.concurrency_reserved as u64, 0, self.concurrency_max as u64 - 1),
+            ("queue_max", self.queue_max as u64, self.workers as u64, 1_000_000),
+            ("head_size_max", self.head_size_max as u64, 256, 65_535),
+            ("target_size_max", self.target_size_max as u64, 16, self.head_size_max as u64),
+            ("headers_max", self.headers_max as u64, 4, HEADERS_CAP as u64),
+            ("response_size", self.response_size as u64, 256, 16 << 20),
+            ("requests_max", self.requests_max as u64, 1, 1_000_000),
+            ("responses_max", self.responses_max as u64, 1, 1_000_000),
+            ("streams_max", self.streams_max as u64, 1, 1_000_000),
+            ("uris_max", self.uris_max as u64, 1, 1_000_000),
+            ("head_rate_min", self.head_rate_min as u64, 1, 1_000_000),
+            ("body_rate_min", self.body_rate_min as u64, 1, 1_000_000),
+            ("clients_max", self.clients_max as u64, 1, 1 << 24),
+            ("trusted_hops", self.trusted_hops as u64, 0, 16),
+            ("router_nodes_max", self.router_nodes_max as u64, 16, 65_534),
+            ("timeouts.idle", millis(idle), 1_000, 3_600_000),
+            ("timeouts.head", millis(head), 100, 300_000),
+            ("timeouts.body", millis(body), 100, 86_400_000),
+            ("timeouts.grace", millis(grace), 100, 300_000),
+            ("timeouts.handler", millis(handler), 10, 3_600_000),
+            ("timeouts.queue", millis(queue), 1, 300_000),
+            ("timeouts.linger", millis(linger), 0, 60_000),
+            ("timeouts.drain", millis(drain), 0, 3_600_000),
+        ];
+        let mut index = 0;
+        while index < checks.len() {
+            let (field, value, min, max) = checks[index];
+            if value < min || value > max {
+                return Err(ConfigError { field, value, min, max });
+            }
+            index += 1;
+        }
+        if let Some(breaker) = &self.breaker
+            && let Err(error) = check_breaker(breaker)
+        {
+            return Err(error);
+        }
+        Ok(Config(self))
+    }
+}
+
+const fn check_breaker(breaker: &BreakerConfig) -> Result<(), ConfigError> {
+    let checks = [
+        ("breaker.window", breaker.window.as_secs(), 1, 255),
+        ("breaker.volume_min", breaker.volume_min as u64, 1, 1_000),
+        ("breaker.failures_max", breaker.failures_max as u64, 1, 1_000),
+        ("breaker.failure_percent_max", breaker.failure_percent_max as u64, 1, 100),
+        ("breaker.slow", millis(breaker.slow), 1, 3_600_000),
+        ("breaker.open", millis(breaker.open), 100, 3_600_000),
+        ("breaker.probes_max", breaker.probes_max as u64, 1, 15),
+    ];
+    let mut index = 0;
+    while index < checks.len() {
+        let (field, value, min, max) = checks[index];
+        if value < min || value > max {
+            return Err(ConfigError { field, value, min, max });
+        }
+        index += 1;
+    }
+    Ok(())
+}
+
+const fn millis(duration: Duration) -> u64 {
+    let ms = duration.as_millis();
+    if ms > u64::MAX as u128 { u64::MAX } else { ms as u64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mode::Profile;
+    use std::string::ToString;
+
+    #[test]
+    fn every_profile_is_valid() {
+        for profile in Profile::ALL {
+            profile.draft().build().unwrap();
+        }
+    }
+
+    #[test]
+    fn an_error_names_field_value_and_range() {
+        let draft = Draft { connections_max: 0, ..Profile::High.draft() };
+        assert_eq!(draft.build().unwrap_err().to_string(), "connections_max is 0, but has to be in 1-1000000");
+        let draft = Draft { target_size_max: 9_000, head_size_max: 8_192, ..Profile::High.draft() };
+        assert_eq!(draft.build().unwrap_err().field, "target_size_max");
+        let mut draft = Profile::High.draft();
+        draft.timeouts.idle = Duration::ZERO;
+        assert_eq!(draft.build().unwrap_err().field, "timeouts.idle");
+        draft = Profile::High.draft();
+        draft.breaker = Some(BreakerConfig { probes_max: 16, ..BreakerConfig::PRESET });
+        assert_eq!(draft.build().unwrap_err().field, "breaker.probes_max");
+    }
+}

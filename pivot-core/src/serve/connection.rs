@@ -1,0 +1,131 @@
+//! One connection: a few words, and buffers only while there is something in them.
+
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use crate::admission::ConnectionPermit;
+use crate::app::buffer::{Buffer, RequestHead};
+use crate::pool::Guard;
+use crate::time::Instant;
+
+/// Where a connection stands; see the picture in [`crate::serve`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Nobody's.
+    Free,
+    /// Between requests.
+    Idle,
+    /// Something came, and there is no buffer to read it into.
+    Stalled,
+    /// Part of a head has come.
+    Head,
+    /// The next request is there, but the answers before it fill the output.
+    Blocked,
+    /// Admitted, and waiting for a permit. `slot` is its place in the queue.
+    Queued,
+    /// With its handler. `slot` is the exchange.
+    Running,
+    /// Nothing more is read; when the output is sent, the connection ends.
+    Flushing,
+    /// Our side has ended; what the peer still sends is dropped, so that it can read our last answer in peace
+    /// (RFC 9112, section 9.6).
+    Lingering,
+}
+
+/// A connection's entry in its worker's table.
+#[derive(Debug)]
+pub(super) struct Connection<S> {
+    pub(super) socket: Option<S>,
+    pub(super) permit: Option<ConnectionPermit<'static>>,
+    pub(super) request: Option<Guard<'static, RequestHead>>,
+    pub(super) output: Option<Guard<'static, Buffer>>,
+    /// When the current phase has lasted for too long.
+    pub(super) deadline: Instant,
+    pub(super) slot: u32,
+    pub(super) generation: u32,
+    pub(super) next: u32,
+    pub(super) prev: u32,
+    peer_ip: [u8; 16],
+    peer_port: u16,
+    /// In `Flushing` and `Lingering`: bytes that may still be read and dropped, in units of 64.
+    pub(super) drain_left: u16,
+    pub(super) phase: Phase,
+    pub(super) is_readable: bool,
+    pub(super) peer_ended: bool,
+    /// The client may not send what it announced: the connection ends after this answer.
+    pub(super) must_linger: bool,
+    pub(super) close_reason: crate::monitor::CloseReason,
+}
+
+/// Nothing: the end of a list.
+pub(super) const NONE: u32 = u32::MAX;
+
+impl<S> Connection<S> {
+    pub(super) const fn free(next: u32) -> Self {
+        Self {
+            socket: None,
+            permit: None,
+            request: None,
+            output: None,
+            deadline: Instant::NEVER,
+            slot: NONE,
+            generation: 0,
+            next,
+            prev: NONE,
+            peer_ip: [0; 16],
+            peer_port: 0,
+            drain_left: 0,
+            phase: Phase::Free,
+            is_readable: false,
+            peer_ended: false,
+            must_linger: false,
+            close_reason: crate::monitor::CloseReason::Finished,
+        }
+    }
+
+    pub(super) fn set_peer(&mut self, peer: SocketAddr) {
+        self.peer_port = peer.port();
+        self.peer_ip = match peer.ip() {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+            IpAddr::V6(v6) => v6.octets(),
+        };
+    }
+
+    pub(super) fn peer(&self) -> SocketAddr {
+        let v6 = Ipv6Addr::from(self.peer_ip);
+        let ip = v6.to_ipv4_mapped().map_or(IpAddr::V6(v6), IpAddr::V4);
+        SocketAddr::new(ip, self.peer_port)
+    }
+}
+
+/// Connections in the order in which they came here, linked through their entries. An entry is in one list at most.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct List {
+    pub(super) first: u32,
+    pub(super) last: u32,
+}
+
+impl List {
+    pub(super) const EMPTY: Self = Self { first: NONE, last: NONE };
+
+    pub(super) fn push<S>(&mut self, table: &mut [Connection<S>], index: u32) {
+        let last = core::mem::replace(&mut self.last, index);
+        let entry = &mut table[index as usize];
+        (entry.prev, entry.next) = (last, NONE);
+        match table.get_mut(last as usize) {
+            Some(last) => last.next = index,
+            None => self.first = index,
+        }
+    }
+
+    pub(super) fn remove<S>(&mut self, table: &mut [Connection<S>], index: u32) {
+        let (prev, next) = (table[index as usize].prev, table[index as usize].next);
+        match table.get_mut(prev as usize) {
+            Some(prev) => prev.next = next,
+            None => self.first = next,
+        }
+        match table.get_mut(next as usize) {
+            Some(next) => next.prev = prev,
+            None => self.last = prev,
+        }
+    }
+}
