@@ -1,0 +1,187 @@
+//! The search: one walk down the tree, which comes back by precomputed links.
+
+use core::fmt;
+
+use super::node::{Kind, NO_ROUTE, NONE, Node};
+use super::word::Text;
+use super::{PARAMS_MAX, RouteIndex, Router};
+use crate::http::h1::decode::Span;
+use crate::http::{Method, MethodSet};
+
+/// What a search found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A route, and what its parameters cover.
+    Route {
+        /// The route.
+        route: RouteIndex,
+        /// The parameters, as parts of the path that was searched for.
+        params: Params,
+    },
+    /// Patterns match, but none of them has the method: an answer of 405 or, to OPTIONS, of 204.
+    MethodNotAllowed {
+        /// What the `Allow` field lists: the methods of all patterns that match, HEAD with GET, and OPTIONS.
+        allow: MethodSet,
+    },
+    /// No pattern matches: an answer of 404.
+    NotFound,
+}
+
+/// What the parameters of a route cover, in the order of their places in the pattern.
+#[derive(Clone, Copy)]
+pub struct Params {
+    /// INVARIANT: the first `count` are valid; a search that came back may have left others behind them.
+    spans: [Span; PARAMS_MAX],
+    count: u8,
+}
+
+impl Params {
+    /// No parameter.
+    pub const EMPTY: Self = Self { spans: [Span { start: 0, len: 0 }; PARAMS_MAX], count: 0 };
+
+    /// The part of the path that parameter `index` covers.
+    pub fn get(&self, index: usize) -> Option<Span> {
+        self.as_slice().get(index).copied()
+    }
+
+    /// The parts of the path that the parameters cover.
+    pub fn as_slice(&self) -> &[Span] {
+        self.spans.get(..usize::from(self.count)).unwrap_or(&[])
+    }
+
+    /// Where the last of `count` parameters ends: zero if there is none.
+    #[inline(always)]
+    fn end(&self, count: u8) -> usize {
+        let last = self.spans.get(usize::from(count).wrapping_sub(1));
+        last.map_or(0, |span| usize::from(span.start) + usize::from(span.len))
+    }
+
+    /// Makes `start..end` the last of `count` parameters. Paths are shorter than 65,536 bytes here.
+    #[inline(always)]
+    fn set_last(&mut self, count: u8, start: usize, end: usize) {
+        if let Some(span) = self.spans.get_mut(usize::from(count).wrapping_sub(1)) {
+            *span = Span { start: start as u16, len: end.wrapping_sub(start) as u16 };
+        }
+    }
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
+impl PartialEq for Params {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for Params {}
+
+impl fmt::Debug for Params {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.as_slice()).finish()
+    }
+}
+
+impl Router<'_> {
+    /// Finds the route of a method and a path.
+    ///
+    /// The path is decoded text, or text without escapes: [`path`](super::path) tells them apart. A path of more than
+    /// 65,535 bytes is not found, and neither is one that does not begin with a slash.
+    ///
+    /// At most [`node_count`](Self::node_count) steps, whatever the path; see [the module](super).
+    pub fn find(&self, method: Method, path: &[u8]) -> Found {
+        let mut allow = MethodSet::EMPTY;
+        let mut params = Params::EMPTY;
+        let text = Text::new(path);
+        let Some(mut node) = self.nodes.first() else { return Found::NotFound };
+        if path.len() > usize::from(u16::MAX) {
+            return Found::NotFound;
+        }
+        let mut at = 0;
+        loop {
+            // Down by text as far as it goes.
+            while at < text.len() {
+                let word = text.word(at);
+                let Some(child) = self.text_child(node, word) else { break };
+                node = child;
+                at += usize::from(child.len);
+            }
+            if at == text.len() && !node.methods.is_empty() {
+                if let Some(route) = self.route(node, method) {
+                    params.count = node.param_count;
+                    return Found::Route { route, params };
+                }
+                allow = union(allow, node.methods);
+            }
+            // Then the next best: a segment or the rest, here or further up. Their place follows from the parameter
+            // above them, so there is nothing to remember on the way down.
+            node = loop {
+                let next = match self.nodes.get(usize::from(node.otherwise)) {
+                    Some(next) if node.otherwise != NONE => next,
+                    _ => return miss(allow),
+                };
+                node = next;
+                at = params.end(node.param_count.wrapping_sub(1)) + usize::from(node.offset);
+                let end = if node.kind == Kind::Param { text.segment_end(at) } else { text.len() };
+                if end > at {
+                    params.set_last(node.param_count, at, end);
+                    at = end;
+                    break node;
+                }
+            };
+        }
+    }
+
+    /// The child whose text the path goes on with. Looks at the first bytes of eight children at a time.
+    #[inline(always)]
+    fn text_child(&self, node: &Node, word: u64) -> Option<&Node> {
+        let mut group = usize::from(node.child);
+        let end = group + usize::from(node.child_count);
+        while group < end {
+            if let Some(index) = self.nodes.get(group)?.sibling(word as u8) {
+                return self.nodes.get(group + index).filter(|child| child.begins(word));
+            }
+            group += 8;
+        }
+        None
+    }
+
+    /// The route of `method` among those that end at `node`.
+    #[inline(always)]
+    fn route(&self, node: &Node, method: Method) -> Option<RouteIndex> {
+        if !node.methods.contains(method) {
+            return None;
+        }
+        let (mut index, mut get) = (node.route, NO_ROUTE);
+        while let Some(entry) = self.entries.get(usize::from(index)) {
+            if entry.method == method {
+                return Some(RouteIndex(index));
+            }
+            if entry.method == Method::Get {
+                get = index;
+            }
+            index = entry.next;
+        }
+        // The method is in the set, so it is HEAD, which GET answers.
+        Some(RouteIndex(get))
+    }
+}
+
+/// The answer if no route was found: `allow` has the methods of the patterns that match.
+#[cold]
+fn miss(allow: MethodSet) -> Found {
+    if allow.is_empty() {
+        Found::NotFound
+    } else {
+        Found::MethodNotAllowed { allow: allow.with(Method::Options) }
+    }
+}
+
+/// The methods of both sets.
+#[cold]
+fn union(one: MethodSet, other: MethodSet) -> MethodSet {
+    other.iter().fold(one, MethodSet::with)
+}
