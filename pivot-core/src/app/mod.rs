@@ -33,6 +33,7 @@
 pub(crate) mod answer;
 pub mod buffer;
 mod controller;
+mod cursor;
 mod exchange;
 mod group;
 mod input;
@@ -44,6 +45,7 @@ mod route;
 mod routes;
 
 pub use answer::{ErrorStatus, IntoResponse};
+pub use cursor::Cursor;
 pub use controller::{Controller, controller};
 pub use exchange::{About, Clockface, Exchange};
 pub use group::{Group, group};

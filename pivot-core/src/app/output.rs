@@ -376,6 +376,48 @@ impl Output {
         Poll::Ready(Ok(len))
     }
 
+    /// Appends what `write` puts into the room; waits for more room if it answers `None`.
+    pub(super) fn poll_fill(
+        &mut self,
+        context: &mut Context<'_>,
+        write: &mut dyn FnMut(&mut [u8]) -> Option<usize>,
+    ) -> Poll<Result<(), SendError>> {
+        if self.stage != Stage::Content || matches!(self.framing, Framing::Exact { .. }) {
+            return Poll::Ready(Err(SendError::TooLate));
+        }
+        let is_chunked = self.framing == Framing::Chunked;
+        let Some(buffer) = &mut self.buffer else { return Poll::Ready(Err(SendError::TooLate)) };
+        buffer.compact();
+        let before = if is_chunked { CHUNK_OVERHEAD } else { 0 };
+        let room = buffer.space_len().checked_sub(before + 2 + LAST_CHUNK.len());
+        let written = room.and_then(|room| {
+            let space = &mut buffer.space_mut()[before..before + room];
+            write(space).filter(|&len| len <= room)
+        });
+        let Some(len) = written else {
+            if buffer.is_empty() {
+                return Poll::Ready(Err(SendError::Full));
+            }
+            self.waker = Some(context.waker().clone());
+            return Poll::Pending;
+        };
+        if len == 0 || self.is_head_request {
+            return Poll::Ready(Ok(()));
+        }
+        if is_chunked {
+            // The size's line is known only now: the content moves down to stand right behind it.
+            let size = Digits::hexadecimal(len as u64);
+            let line_len = size.as_bytes().len() + 2;
+            buffer.space_mut().copy_within(before..before + len, line_len);
+            let _ = buffer.push(size.as_bytes()) && buffer.push(b"\r\n");
+            buffer.fill(len);
+            let _ = buffer.push(b"\r\n");
+        } else {
+            buffer.fill(len);
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// Waits until everything that was written so far has been handed to the socket.
     pub(super) fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if self.sendable().is_empty() {

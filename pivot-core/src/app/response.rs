@@ -3,6 +3,7 @@
 use core::future::poll_fn;
 
 use super::exchange::Exchange;
+use super::cursor::Cursor;
 use super::output::SendError;
 use crate::http::Status;
 
@@ -99,9 +100,9 @@ impl<'r> Response<'r> {
     /// As for [`Response::text`].
     pub fn format(self, content_type: &str, content: core::fmt::Arguments<'_>) -> Result<Sent, SendError> {
         self.fill(content_type, |space| {
-            let mut cursor = Cursor { space, len: 0 };
+            let mut cursor = Cursor::new(space);
             core::fmt::write(&mut cursor, content).ok()?;
-            Some(cursor.len)
+            Some(cursor.len())
         })
     }
 
@@ -190,6 +191,15 @@ impl BodyWriter<'_> {
             content = &content[written..];
         }
         Ok(())
+    }
+
+    /// Writes what `write` puts into the room that there is. `None` from it says that the room did not suffice: it is
+    /// called again when there is more.
+    ///
+    /// # Errors
+    /// [`SendError::Full`] if even the whole output buffer does not suffice.
+    pub async fn fill(&mut self, mut write: impl FnMut(&mut [u8]) -> Option<usize>) -> Result<(), SendError> {
+        poll_fn(|context| self.exchange.output.borrow_mut().poll_fill(context, &mut write)).await
     }
 
     /// Waits until the socket has taken what was written.
@@ -311,18 +321,4 @@ fn set_status(exchange: &Exchange, code: u16) {
     // 100 is refused like every other status that cannot end an exchange.
     let status = Status::from_code(code).unwrap_or(Status::CONTINUE);
     let _ = exchange.output.borrow_mut().set_status(status, exchange.clock);
-}
-
-struct Cursor<'a> {
-    space: &'a mut [u8],
-    len: usize,
-}
-
-impl core::fmt::Write for Cursor<'_> {
-    fn write_str(&mut self, text: &str) -> core::fmt::Result {
-        let space = self.space.get_mut(self.len..self.len + text.len()).ok_or(core::fmt::Error)?;
-        space.copy_from_slice(text.as_bytes());
-        self.len += text.len();
-        Ok(())
-    }
 }

@@ -25,6 +25,6 @@ mod transfer;
 mod worker;
 
 pub use exchange::{Admitted, run};
-pub use shared::{MetricsError, Shared, StartError};
+pub use shared::{Shared, StartError};
 pub use socket::{Host, Io, Panicked, Readiness, Socket};
 pub use worker::{AcceptError, Token, Worker};

@@ -1,0 +1,381 @@
+//! One admitted request, from its permit to the last byte of its answer.
+
+use core::task::{Context, Poll};
+
+use super::connection::{NONE, Phase};
+use super::socket::{Host, Io, Socket};
+use super::worker::Worker;
+use crate::admission::{Entry, Permit, Refusal, Ticket};
+use crate::app::buffer::RequestHead;
+use crate::app::{About, App, Exchange, Request, Response, Routes, answer};
+use crate::http::Status;
+use crate::http::h1::decode::BodyLength;
+use crate::monitor::{CloseReason, Outcome};
+use crate::pool::Guard;
+use crate::router::Router;
+use crate::time::Instant;
+
+/// A request on its way to its handler.
+pub struct Admitted<R: 'static> {
+    app: &'static App<R>,
+    router: &'static Router<'static>,
+    exchange: &'static Exchange,
+    head: Guard<'static, RequestHead>,
+}
+
+impl<R> core::fmt::Debug for Admitted<R> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Admitted").field("exchange", &self.exchange).finish_non_exhaustive()
+    }
+}
+
+/// Runs the handler of an admitted request: the future that fills a worker's slots.
+pub async fn run<R: Routes>(admitted: Admitted<R>) {
+    let Admitted { app, router, exchange, head } = admitted;
+    let index = head.route.map_or(usize::MAX, |route| usize::from(route.0));
+    app.call(index, Request::new(exchange, &head, router), Response::new(exchange)).await;
+    exchange.return_head(head);
+}
+
+/// What the worker knows of an exchange, beside the exchange itself.
+#[derive(Debug)]
+pub(super) struct Running {
+    connection: u32,
+    permit: Option<Permit<'static>>,
+    ticket: Option<Ticket<'static>>,
+    /// When the head was complete.
+    since: Instant,
+    /// When the handler has to be done, waiting for the client not counted.
+    deadline: Instant,
+    /// Since when it waits for the client.
+    waits_since: Option<Instant>,
+    /// When the content has to be complete; set when it is first waited for.
+    body_until: Instant,
+    /// How much of what came behind the head was content.
+    skip_len: usize,
+}
+
+impl Running {
+    pub(super) const fn nothing() -> Self {
+        Self {
+            connection: NONE,
+            permit: None,
+            ticket: None,
+            since: Instant::ZERO,
+            deadline: Instant::NEVER,
+            waits_since: None,
+            body_until: Instant::NEVER,
+            skip_len: 0,
+        }
+    }
+}
+
+impl<S, H, R, M, F> Worker<S, H, R, M, F>
+where
+    S: Socket + 'static,
+    H: Host,
+    R: Routes,
+    M: Fn(Admitted<R>) -> F,
+    F: Future<Output = ()>,
+{
+    /// Gives a request of the queue its objects and its slot, and runs its handler for the first time.
+    pub(super) fn start(&mut self, entry: Entry, permit: Permit<'static>) {
+        let index = entry.item;
+        let shared = self.shared;
+        let connection = &mut self.connections[index as usize];
+        let (Some(mut request), peer) = (connection.request.take(), connection.peer()) else { return };
+        let Some(head) = request.head else { return };
+        let output = match connection.output.take() {
+            Some(output) => Ok(output),
+            None => shared.responses.borrow(),
+        };
+        let window = match head.body {
+            BodyLength::None => Ok(None),
+            _ => shared.streams.borrow().map(Some),
+        };
+        let slot = self.slots.take();
+        let (Ok(output), Ok(window), Ok(slot)) = (output, window, slot) else {
+            if let Ok(slot) = slot {
+                self.slots.give_back(slot);
+            }
+            connection.request = Some(request);
+            drop(permit);
+            return self.refuse_queued(index, Refusal::PoolExhausted);
+        };
+        self.stats.queue_wait.record(self.now.micros_since(entry.since));
+        let exchange = &self.exchanges[slot as usize];
+        let about = About { peer, class: entry.class, started: self.now };
+        exchange.begin(about, &head, output, window, shared.config.body_size_max);
+        // The window is as large as a head's buffer, so all content that came with the head fits.
+        let skip_len = exchange.with_input(|input| input.offer(request.rest()));
+        let running = &mut self.running[slot as usize];
+        *running = Running {
+            connection: index,
+            permit: Some(permit),
+            ticket: request.ticket.take(),
+            since: entry.since,
+            deadline: self.now.plus(shared.config.timeouts.handler),
+            waits_since: None,
+            body_until: Instant::NEVER,
+            skip_len,
+        };
+        if connection.peer_ended {
+            exchange.with_input(|input| input.handle_end());
+        }
+        self.enter(index, Phase::Running);
+        self.connections[index as usize].slot = slot;
+        let future = (self.spawn)(Admitted { app: self.app, router: &shared.router, exchange, head: request });
+        self.slots.fill(slot, future);
+        self.resume(slot);
+    }
+
+    /// Polls a handler, and does what follows from it.
+    pub(super) fn resume(&mut self, slot: u32) {
+        if self.running[slot as usize].connection == NONE {
+            return;
+        }
+        let running = &mut self.running[slot as usize];
+        if let Some(since) = running.waits_since.take() {
+            running.deadline = running.deadline.plus(self.now.since(since));
+        }
+        let waker = self.domain.waker(slot as usize);
+        let mut context = Context::from_waker(&waker);
+        let Some(future) = self.slots.get(slot) else { return };
+        let polled = self.host.poll(future, &mut context);
+        self.update_clock();
+        match polled {
+            Ok(Poll::Ready(())) => self.finish(slot, None),
+            Ok(Poll::Pending) => self.pump(slot),
+            Err(super::Panicked) => self.finish(slot, Some(Outcome::Panicked)),
+        }
+    }
+
+    /// Moves bytes between the exchange and its socket while the handler is suspended, and sets its deadlines.
+    pub(super) fn pump(&mut self, slot: u32) {
+        let running = &mut self.running[slot as usize];
+        let index = running.connection;
+        if index == NONE {
+            return;
+        }
+        let exchange = &self.exchanges[slot as usize];
+        let connection = &mut self.connections[index as usize];
+        let Some(socket) = &mut connection.socket else { return };
+        // Out: everything that is committed.
+        let sent = exchange.with_output(|output| {
+            let mut sent_len = 0;
+            while !output.sendable().is_empty() {
+                match socket.write(output.sendable()) {
+                    Ok(len) => {
+                        output.handle_sent(len);
+                        sent_len += len;
+                    }
+                    Err(Io::WouldBlock) => break,
+                    Err(Io::Closed | Io::Reset) => return Err(sent_len),
+                }
+            }
+            Ok(sent_len)
+        });
+        let (Ok(sent_len) | Err(sent_len)) = sent;
+        self.stats.sent_bytes.add(sent_len as u64);
+        if sent.is_err() {
+            return self.close(index, CloseReason::Reset);
+        }
+        // In: as much as the window takes.
+        let mut received_len = 0;
+        while connection.is_readable {
+            let result = exchange.with_input(|input| {
+                let space = input.space();
+                if space.is_empty() { None } else { Some((socket.read(space), input)) }.map(|(read, input)| {
+                    match read {
+                        Ok(len) => input.handle_received(len),
+                        Err(Io::Closed) => input.handle_end(),
+                        Err(_) => {}
+                    }
+                    read
+                })
+            });
+            match result {
+                // No room, or nothing more to come: the bytes wait in the kernel.
+                None => break,
+                Some(Ok(len)) => received_len += len,
+                Some(Err(Io::WouldBlock)) => connection.is_readable = false,
+                Some(Err(Io::Closed)) => {
+                    connection.is_readable = false;
+                    connection.peer_ended = true;
+                }
+                Some(Err(Io::Reset)) => {
+                    self.stats.received_bytes.add(received_len as u64);
+                    return self.close(index, CloseReason::Reset);
+                }
+            }
+        }
+        self.stats.received_bytes.add(received_len as u64);
+        // Who waits for the client goes by the client's pace, everybody else by the handler's deadline.
+        let awaits_input = exchange.with_input(|input| input.is_awaited());
+        let awaits_output = exchange.with_output(|output| output.is_awaited());
+        let moved_len = sent_len + received_len;
+        let rate_min = self.shared.config.body_rate_min;
+        let timeouts = &self.shared.config.timeouts;
+        if awaits_input || awaits_output {
+            if self.running[slot as usize].waits_since.is_none() {
+                let running = &mut self.running[slot as usize];
+                running.waits_since = Some(self.now);
+                if awaits_input && running.body_until == Instant::NEVER {
+                    running.body_until = self.now.plus(timeouts.body);
+                }
+                let deadline = self.now.plus(timeouts.grace).min(running.body_until);
+                self.set_deadline(index, deadline);
+            } else if moved_len > 0 {
+                self.extend_deadline(index, moved_len, rate_min);
+            }
+        } else {
+            self.connections[index as usize].deadline = Instant::NEVER;
+        }
+        self.arm_exchange(slot);
+    }
+
+    /// Arms the timer of an exchange for its first sleeper or its deadline.
+    fn arm_exchange(&mut self, slot: u32) {
+        let running = &self.running[slot as usize];
+        let deadline = if running.waits_since.is_some() { Instant::NEVER } else { running.deadline };
+        let at = self.exchanges[slot as usize].timer().map_or(deadline, |timer| timer.min(deadline));
+        if at != Instant::NEVER {
+            self.timers.arm_by(self.connections.len() as u32 + slot, at);
+        }
+    }
+
+    pub(super) fn handle_exchange_timer(&mut self, slot: u32) {
+        let running = &self.running[slot as usize];
+        if running.connection == NONE {
+            return;
+        }
+        if running.waits_since.is_none() && running.deadline <= self.now {
+            return self.finish(slot, Some(Outcome::Timeout));
+        }
+        self.exchanges[slot as usize].handle_timers(self.now);
+        self.arm_exchange(slot);
+    }
+
+    /// The client was too slow, in sending or in reading.
+    pub(super) fn handle_io_timeout(&mut self, index: u32) {
+        let slot = self.connections[index as usize].slot;
+        let awaits_input = self.exchanges[slot as usize].with_input(|input| input.is_awaited());
+        let is_committed = self.exchanges[slot as usize].with_output(|output| output.is_committed());
+        if awaits_input && !is_committed {
+            self.end_handler(slot);
+            let exchange = &self.exchanges[slot as usize];
+            self.connections[index as usize].output = exchange.end();
+            self.release(slot, Outcome::Timeout, true);
+            self.enter(index, Phase::Head);
+            return self.answer_short(index, Status::REQUEST_TIMEOUT, None, true, CloseReason::BodyTimeout);
+        }
+        let reason = if awaits_input { CloseReason::BodyTimeout } else { CloseReason::WriteTimeout };
+        self.cancel(slot, Outcome::Timeout);
+        self.enter(index, Phase::Flushing);
+        self.close(index, reason);
+    }
+
+    /// Ends an exchange: its handler is through, or `failure` says what became of it.
+    fn finish(&mut self, slot: u32, failure: Option<Outcome>) {
+        let index = self.running[slot as usize].connection;
+        let exchange = &self.exchanges[slot as usize];
+        self.end_handler(slot);
+        let head = exchange.take_head();
+        let status = match failure {
+            Some(Outcome::Timeout) => Some(Status::SERVICE_UNAVAILABLE),
+            Some(_) => Some(Status::INTERNAL_SERVER_ERROR),
+            None => exchange.with_output(|output| (!output.is_done()).then_some(Status::INTERNAL_SERVER_ERROR)),
+        };
+        if let Some(status) = status {
+            answer::answer_status(exchange, status, status.reason());
+        }
+        let is_done = exchange.with_output(|output| output.is_done());
+        // Content that nobody read: what is here is dropped, for what is not the connection ends.
+        let is_read = exchange.with_input(|input| {
+            let is_uninvited = input.is_uninvited() && !input.is_ended();
+            input.discard();
+            input.is_ended() && !is_uninvited
+        });
+        let keeps_alive = exchange.with_output(|output| {
+            if failure.is_some() || !is_read || self.shared.is_draining() {
+                output.close_after();
+            }
+            output.settle();
+            output.keeps_alive()
+        });
+        let answered = exchange.with_output(|output| output.status());
+        let outcome = failure.unwrap_or(match answered.class() {
+            _ if !is_done => Outcome::ServerError,
+            4 => Outcome::ClientError,
+            5 => Outcome::ServerError,
+            _ => Outcome::Success,
+        });
+        let head = head.map(|mut head| {
+            let skip_len = self.running[slot as usize].skip_len;
+            head.finish(skip_len);
+            exchange.with_input(|input| {
+                let leftover = input.leftover();
+                if !leftover.is_empty() {
+                    head.buffer.compact();
+                    // The window is not larger than the head's buffer, and all of that came into the window.
+                    let fits = head.buffer.push(leftover);
+                    debug_assert!(fits, "what follows chunked content fits into a head's buffer");
+                }
+            });
+            head
+        });
+        let output = exchange.end();
+        self.release(slot, outcome, answered.class() == 5 || failure.is_some() || !is_done);
+        let connection = &mut self.connections[index as usize];
+        connection.output = output;
+        connection.must_linger |= !is_read;
+        connection.slot = NONE;
+        if !is_done {
+            // The answer broke off: the client must not take what it has for the whole.
+            connection.must_linger = false;
+            let reason = match failure {
+                Some(Outcome::Timeout) => CloseReason::HandlerTimeout,
+                _ => CloseReason::Broken,
+            };
+            return self.finish_connection(index, reason);
+        }
+        if !keeps_alive {
+            let reason = match failure {
+                Some(Outcome::Timeout) => CloseReason::HandlerTimeout,
+                Some(_) => CloseReason::Broken,
+                None => CloseReason::Finished,
+            };
+            return self.finish_connection(index, reason);
+        }
+        self.connections[index as usize].request = head;
+        self.next_request(index);
+    }
+
+    /// Drops an exchange's handler wherever it stands, and everything that the exchange holds.
+    pub(super) fn cancel(&mut self, slot: u32, outcome: Outcome) {
+        self.end_handler(slot);
+        drop(self.exchanges[slot as usize].end());
+        self.release(slot, outcome, false);
+    }
+
+    fn end_handler(&mut self, slot: u32) {
+        self.domain.set().retire(slot as usize);
+        self.slots.give_back(slot);
+        self.timers.disarm(self.connections.len() as u32 + slot);
+    }
+
+    /// Gives permit and ticket back, and counts the end.
+    fn release(&mut self, slot: u32, outcome: Outcome, is_failure: bool) {
+        drop(self.exchanges[slot as usize].take_head());
+        let running = core::mem::replace(&mut self.running[slot as usize], Running::nothing());
+        drop(running.permit);
+        let took = self.now.since(running.since);
+        if let Some(ticket) = running.ticket
+            && outcome != Outcome::Cancelled
+        {
+            ticket.report(is_failure, took, self.now);
+        }
+        self.stats.request_duration.record(self.now.micros_since(running.since));
+        self.stats.end_request(outcome);
+    }
+}

@@ -1,0 +1,270 @@
+//! What all workers of a server have in common.
+
+use core::fmt;
+
+use crate::admission::{
+    Breaker, BreakerConfig, BreakerState, Connections, Permits, RateCell, RateLimiter, Seed,
+};
+use crate::app::buffer::{Buffer, RequestHead};
+use crate::app::{App, Cursor, Response, Routes, SendError, Sent};
+use crate::http::h1::decode::{HeadLimits, HeaderSpan};
+use crate::mode::Config;
+use crate::monitor::{Export, Format, Gauges, Totals, WorkerStats};
+use crate::pool::{Object, Pool, Slot};
+use crate::router::{Entry, Node, Pattern, RouteError, RouteIndex, Router};
+use crate::storage::{Arena, Budget, SpaceFull, take_one};
+use crate::sync::{AtomicBool, AtomicU32, Ordering};
+
+/// Limits, pools, routes and counts that every worker uses: N workers admit no more than one would.
+pub struct Shared {
+    pub(super) config: Config,
+    pub(super) breaker_config: BreakerConfig,
+    pub(super) head_limits: HeadLimits,
+    pub(super) router: Router<'static>,
+    pub(super) limiter: RateLimiter<'static>,
+    pub(super) breakers: &'static [Breaker],
+    pub(super) permits: Permits,
+    pub(super) connections: Connections<'static>,
+    pub(super) requests: Pool<'static, RequestHead>,
+    pub(super) responses: Pool<'static, Buffer>,
+    pub(super) streams: Pool<'static, Buffer>,
+    pub(super) uris: Pool<'static, Buffer>,
+    pub(super) stats: &'static [WorkerStats],
+    pub(super) seed: Seed,
+    is_draining: AtomicBool,
+    budget: Budget,
+}
+
+impl Shared {
+    /// Takes everything that workers share from `arena`, and builds the router of `app`.
+    ///
+    /// `seed` keys the hashes of client addresses: it has to be unpredictable.
+    ///
+    /// # Errors
+    /// [`StartError`] if the arena is too small, or routes conflict.
+    pub fn new<R: Routes>(
+        arena: &mut impl Arena,
+        config: Config,
+        app: &App<R>,
+        seed: Seed,
+    ) -> Result<&'static Self, StartError> {
+        let nodes = arena.take("router nodes", config.router_nodes_max, |_| Node::EMPTY)?;
+        let entries = arena.take("routes", R::COUNT.max(1), |_| Entry::EMPTY)?;
+        let mut router = Router::new(nodes, entries);
+        let mut result = Ok(());
+        app.visit(&mut |spec| {
+            if result.is_ok() {
+                let mut pattern = Pattern::EMPTY;
+                spec.prefix.for_each(&mut |part| pattern = core::mem::take(&mut pattern).with(part));
+                result = router.add(spec.method, pattern.with(spec.pattern)).map(drop);
+            }
+        });
+        result.map_err(StartError::Route)?;
+        let cells =
+            arena.take("limiter cells", RateLimiter::cells_for(config.clients_max), |_| RateCell::new())?;
+        let breaker_count = if config.breaker.is_some() { R::COUNT } else { 0 };
+        let breakers = arena.take("breakers", breaker_count, |_| Breaker::new())?;
+        let clients = Connections::clients_for(config.connections_max, config.connections_per_client);
+        let clients = arena.take("client counts", clients, |_| AtomicU32::new(0))?;
+        let stats = arena.take("worker counts", config.workers, |_| WorkerStats::new())?;
+        let mut shared = Self {
+            config,
+            breaker_config: config.breaker.unwrap_or(BreakerConfig::PRESET),
+            head_limits: HeadLimits {
+                head_size_max: config.head_size_max as u16,
+                target_size_max: config.target_size_max as u16,
+                headers_max: config.headers_max as u16,
+            },
+            router,
+            limiter: RateLimiter::new(cells, config.quota),
+            breakers,
+            permits: Permits::new(config.concurrency_max as u32, config.concurrency_reserved as u32),
+            connections: Connections::new(
+                config.connections_max as u32,
+                config.connections_per_client as u32,
+                clients,
+            ),
+            requests: Pool::new(heads(arena, &config)?),
+            responses: Pool::new(buffers(arena, "responses", config.responses_max, 2 * config.response_size)?),
+            streams: Pool::new(buffers(arena, "streams", config.streams_max, config.head_size_max)?),
+            uris: Pool::new(buffers(arena, "uris", config.uris_max, config.target_size_max)?),
+            stats,
+            seed,
+            is_draining: AtomicBool::new(false),
+            budget: Budget::new(),
+        };
+        shared.budget = arena.budget().clone();
+        Ok(take_one(arena, "shared", shared)?)
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What was counted so far.
+    pub fn totals(&self) -> Totals {
+        Totals::of(self.stats)
+    }
+
+    /// The counts of each worker.
+    pub fn stats(&self) -> &'static [WorkerStats] {
+        self.stats
+    }
+
+    /// Ends the server: idle connections are closed, answers say `connection: close`, new requests still pass.
+    pub fn drain(&self) {
+        self.is_draining.store(true, Ordering::Release);
+    }
+
+    /// Whether [`Shared::drain`] was called.
+    pub fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Acquire)
+    }
+
+    /// Connections that are open, over all workers.
+    pub fn open_count(&self) -> u32 {
+        self.connections.open_count()
+    }
+
+    /// Requests that run or are suspended, over all workers.
+    pub fn running_count(&self) -> u32 {
+        self.permits.taken_count()
+    }
+
+    /// Whether every permit and every pooled object is home: so it is once a server is quiet.
+    pub fn is_everything_home(&self) -> bool {
+        self.permits.taken_count() == 0
+            && self.requests.lent_count() == 0
+            && self.responses.lent_count() == 0
+            && self.streams.lent_count() == 0
+            && self.uris.lent_count() == 0
+    }
+
+    /// Writes the metrics into `into`; a whole export at once, for sinks that take it.
+    ///
+    /// # Errors
+    /// Those of `into`.
+    pub fn export(&self, format: Format, into: &mut dyn fmt::Write) -> fmt::Result {
+        let mut export = Export::new(format, self.stats);
+        while export.write_next(into, self)? {}
+        Ok(())
+    }
+
+    /// Answers with the metrics, family by family, through a buffer of fixed size: the handler of `/metrics`.
+    ///
+    /// # Errors
+    /// Those of any answer; [`SendError::Full`] if one family is longer than the output buffer.
+    pub async fn answer_metrics(
+        &self,
+        format: Format,
+        res: Response<'_>,
+    ) -> Result<Sent, SendError> {
+        let mut body = res.stream(format.content_type())?;
+        let mut export = Export::new(format, self.stats);
+        let mut is_more = true;
+        while is_more {
+            body.fill(|space| {
+                let mut cursor = Cursor::new(space);
+                is_more = export.write_next(&mut cursor, self).ok()?;
+                Some(cursor.len())
+            })
+            .await?;
+        }
+        body.finish()
+    }
+}
+
+impl Gauges for Shared {
+    fn pools(&self, each: &mut dyn FnMut(&str, &str, u64) -> fmt::Result) -> fmt::Result {
+        let pools = [
+            ("request", self.requests.metrics()),
+            ("response", self.responses.metrics()),
+            ("stream", self.streams.metrics()),
+            ("uri", self.uris.metrics()),
+        ];
+        for (name, metrics) in pools {
+            each(name, "free", u64::from(metrics.capacity.saturating_sub(metrics.lent)))?;
+            // No worker keeps free objects to itself.
+            each(name, "cached", 0)?;
+            each(name, "lent", u64::from(metrics.lent))?;
+        }
+        Ok(())
+    }
+
+    fn breakers(&self, each: &mut dyn FnMut(&dyn fmt::Display, u64) -> fmt::Result) -> fmt::Result {
+        for (index, breaker) in (0..).zip(self.breakers) {
+            let route = RouteIndex(index);
+            if let (Some(pattern), Some(method)) = (self.router.pattern(route), self.router.method(route)) {
+                let state: BreakerState = breaker.state();
+                each(&format_args!("{method} {pattern}"), state as u64)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn memory(&self, each: &mut dyn FnMut(&str, u64) -> fmt::Result) -> fmt::Result {
+        self.budget.parts().iter().try_for_each(|part| each(part.name, part.bytes as u64))
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// A server cannot start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StartError {
+    /// The memory does not suffice.
+    Space(SpaceFull),
+    /// Two routes conflict, or one has a pattern that cannot be.
+    Route(RouteError),
+    /// The process has no room for another worker.
+    Domains(crate::exec::DomainsFull),
+}
+
+impl From<SpaceFull> for StartError {
+    fn from(error: SpaceFull) -> Self {
+        Self::Space(error)
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Space(error) => error.fmt(f),
+            Self::Route(error) => error.fmt(f),
+            Self::Domains(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for StartError {}
+
+fn heads(arena: &mut impl Arena, config: &Config) -> Result<&'static [Slot<RequestHead>], SpaceFull> {
+    let count = config.requests_max;
+    let mut bytes = arena.take_bytes("heads", count * config.head_size_max)?.chunks_exact_mut(config.head_size_max);
+    let mut spans = arena
+        .take("header tables", count * config.headers_max, |_| HeaderSpan::default())?
+        .chunks_exact_mut(config.headers_max);
+    let slots = arena.take("head slots", count, |_| {
+        Slot::new((bytes.next().unwrap_or_default(), spans.next().unwrap_or_default()))
+    })?;
+    Ok(slots)
+}
+
+fn buffers(
+    arena: &mut impl Arena,
+    part: &'static str,
+    count: usize,
+    size: usize,
+) -> Result<&'static [Slot<Buffer>], SpaceFull>
+where
+    Buffer: Object<Seed = &'static mut [u8]>,
+{
+    let mut bytes = arena.take_bytes(part, count * size)?.chunks_exact_mut(size);
+    Ok(arena.take("buffer slots", count, |_| Slot::new(bytes.next().unwrap_or_default()))?)
+}
+

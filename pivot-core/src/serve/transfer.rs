@@ -1,0 +1,249 @@
+//! Bytes in, bytes out: reading into whatever the phase needs, sending what is there.
+
+use super::admit::Progress;
+use super::connection::{NONE, Phase};
+use super::exchange::Admitted;
+use super::socket::{Host, Io, Socket};
+use super::worker::Worker;
+use crate::app::Routes;
+use crate::monitor::CloseReason;
+
+/// Most bytes that are read and dropped after an answer whose request had content that nobody read.
+pub(super) const DRAIN_SIZE_MAX: usize = 16 << 10;
+const DRAIN_UNIT: usize = 64;
+
+impl<S, H, R, M, F> Worker<S, H, R, M, F>
+where
+    S: Socket + 'static,
+    H: Host,
+    R: Routes,
+    M: Fn(Admitted<R>) -> F,
+    F: Future<Output = ()>,
+{
+    /// Reads what there is, as far as the phase has a use for it.
+    pub(super) fn receive(&mut self, index: u32) {
+        // Bounded: each round reads at least a byte into a head of bounded length, or leaves the loop.
+        while self.connections[index as usize].is_readable {
+            match self.connections[index as usize].phase {
+                Phase::Idle => {
+                    let Ok(request) = self.shared.requests.borrow() else {
+                        self.enter(index, Phase::Stalled);
+                        return;
+                    };
+                    self.connections[index as usize].request = Some(request);
+                    self.begin_head(index);
+                }
+                Phase::Head => {
+                    if self.receive_head(index) == Progress::Stop {
+                        return;
+                    }
+                }
+                Phase::Running => return self.pump(self.connections[index as usize].slot),
+                Phase::Lingering => {
+                    if !self.receive_nothing(index) {
+                        return;
+                    }
+                }
+                // The bytes wait in the kernel until there is a use for them.
+                Phase::Free | Phase::Stalled | Phase::Blocked | Phase::Queued | Phase::Flushing => return,
+            }
+        }
+    }
+
+    /// Starts the time of a head, with its first byte at hand.
+    pub(super) fn begin_head(&mut self, index: u32) {
+        self.enter(index, Phase::Head);
+        // The timer is armed only if the head does not come whole.
+        let timeouts = &self.shared.config.timeouts;
+        self.connections[index as usize].deadline = self.now.plus(timeouts.grace.min(timeouts.head));
+    }
+
+    fn receive_head(&mut self, index: u32) -> Progress {
+        let connection = &mut self.connections[index as usize];
+        let (Some(socket), Some(request)) = (&mut connection.socket, &mut connection.request) else {
+            return Progress::Stop;
+        };
+        if request.buffer.space_len() == 0 {
+            request.buffer.compact();
+        }
+        let space = request.buffer.space_mut();
+        let space_len = space.len();
+        if space_len == 0 {
+            // The decoder has judged a full buffer already.
+            return Progress::Stop;
+        }
+        match socket.read(space) {
+            Ok(len) => {
+                // A short read has drained the socket, but for an end that came with the data.
+                connection.is_readable = len == space_len;
+                request.buffer.fill(len);
+                self.stats.received_bytes.add(len as u64);
+                let rate_min = self.shared.config.head_rate_min;
+                self.extend_head_deadline(index, len, rate_min);
+                self.process_head(index)
+            }
+            Err(Io::WouldBlock) => {
+                connection.is_readable = false;
+                self.rest_if_nothing_came(index);
+                Progress::Stop
+            }
+            Err(Io::Closed) => {
+                let has_answers = connection.output.as_ref().is_some_and(|output| !output.is_empty());
+                connection.is_readable = false;
+                connection.peer_ended = true;
+                if has_answers {
+                    connection.close_reason = CloseReason::PeerClosed;
+                    connection.request = None;
+                    self.enter(index, Phase::Flushing);
+                    self.flush(index);
+                } else {
+                    self.close(index, CloseReason::PeerClosed);
+                }
+                Progress::Stop
+            }
+            Err(Io::Reset) => {
+                self.close(index, CloseReason::Reset);
+                Progress::Stop
+            }
+        }
+    }
+
+    /// A readiness that brought nothing: the connection goes on resting, without a buffer.
+    fn rest_if_nothing_came(&mut self, index: u32) {
+        let connection = &mut self.connections[index as usize];
+        if connection.request.as_ref().is_some_and(|request| request.buffer.is_empty()) {
+            connection.request = None;
+            self.enter(index, Phase::Free);
+            self.enter_idle(index);
+        } else {
+            let deadline = self.connections[index as usize].deadline;
+            self.timers.arm_by(index, deadline);
+        }
+    }
+
+    /// Reads and drops; `false` when that is over for now.
+    fn receive_nothing(&mut self, index: u32) -> bool {
+        let connection = &mut self.connections[index as usize];
+        let Some(socket) = &mut connection.socket else { return false };
+        let mut nowhere = [0; 512];
+        match socket.read(&mut nowhere) {
+            Ok(len) if usize::from(connection.drain_left) * DRAIN_UNIT > len => {
+                connection.drain_left -= len.div_ceil(DRAIN_UNIT) as u16;
+                self.stats.received_bytes.add(len as u64);
+                true
+            }
+            Err(Io::WouldBlock) => {
+                connection.is_readable = false;
+                false
+            }
+            // The end that was waited for, or too much of what nobody wants.
+            Ok(_) | Err(Io::Closed | Io::Reset) => {
+                let reason = connection.close_reason;
+                self.close(index, reason);
+                false
+            }
+        }
+    }
+
+    pub(super) fn handle_writable(&mut self, index: u32) {
+        match self.connections[index as usize].phase {
+            Phase::Running => self.pump(self.connections[index as usize].slot),
+            _ => self.flush(index),
+        }
+    }
+
+    /// Sends what the connection has left to send, and goes on with what waited for that.
+    pub(super) fn flush(&mut self, index: u32) {
+        let connection = &mut self.connections[index as usize];
+        if connection.phase == Phase::Free || connection.phase == Phase::Running {
+            return;
+        }
+        let Some(socket) = &mut connection.socket else { return };
+        let (mut sent_len, mut error) = (0, None);
+        if let Some(output) = &mut connection.output {
+            while !output.is_empty() {
+                match socket.write(output.filled()) {
+                    Ok(len) => {
+                        output.consume(len);
+                        sent_len += len;
+                    }
+                    Err(io) => {
+                        error = Some(io);
+                        break;
+                    }
+                }
+            }
+        }
+        self.stats.sent_bytes.add(sent_len as u64);
+        let phase = connection.phase;
+        match error {
+            None => {
+                connection.output = None;
+                match phase {
+                    Phase::Flushing => self.end_sending(index),
+                    Phase::Blocked => self.unblock(index),
+                    _ => {}
+                }
+            }
+            Some(Io::WouldBlock) => match phase {
+                Phase::Blocked | Phase::Flushing if sent_len > 0 => {
+                    let rate_min = self.shared.config.body_rate_min;
+                    self.extend_deadline(index, sent_len, rate_min);
+                }
+                Phase::Idle => {
+                    // Nothing else is going on: what is left to send decides how long the connection may live.
+                    self.connections[index as usize].close_reason = CloseReason::Finished;
+                }
+                _ => {}
+            },
+            Some(Io::Closed | Io::Reset) => self.close(index, CloseReason::Reset),
+        }
+    }
+
+    /// Everything is sent that will be: closes, or first lets the peer finish talking.
+    fn end_sending(&mut self, index: u32) {
+        let linger = self.shared.config.timeouts.linger;
+        let connection = &mut self.connections[index as usize];
+        let reason = connection.close_reason;
+        if !connection.must_linger || connection.peer_ended || linger.is_zero() {
+            return self.close(index, reason);
+        }
+        if let Some(socket) = &mut connection.socket {
+            socket.end();
+        }
+        connection.drain_left = (DRAIN_SIZE_MAX / DRAIN_UNIT) as u16;
+        connection.is_readable = true;
+        let deadline = self.now.plus(linger);
+        self.enter(index, Phase::Lingering);
+        self.set_deadline(index, deadline);
+        self.receive(index);
+    }
+
+    /// Ends the connection once its output is sent.
+    pub(super) fn finish_connection(&mut self, index: u32, reason: CloseReason) {
+        let deadline = self.now.plus(self.shared.config.timeouts.grace);
+        let connection = &mut self.connections[index as usize];
+        connection.close_reason = reason;
+        connection.request = None;
+        connection.slot = NONE;
+        self.enter(index, Phase::Flushing);
+        self.set_deadline(index, deadline);
+        self.flush(index);
+    }
+
+    /// A head's pace: its own minimum rate, and never beyond the time for a whole head.
+    fn extend_head_deadline(&mut self, index: u32, len: usize, rate_min: u32) {
+        let timeouts = &self.shared.config.timeouts;
+        let whole = timeouts.head;
+        let connection = &self.connections[index as usize];
+        // What has come so far says how much of the whole time may have passed at the slowest pace.
+        let come_len = connection.request.as_ref().map_or(0, |request| request.buffer.len());
+        let is_first = come_len == len;
+        if is_first {
+            let deadline = self.now.plus(timeouts.grace.min(whole));
+            self.connections[index as usize].deadline = deadline;
+        } else {
+            self.extend_deadline(index, len, rate_min);
+        }
+    }
+}

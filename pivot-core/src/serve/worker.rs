@@ -1,0 +1,475 @@
+//! One worker: its connections, its exchanges, its queue, and the turns that move them on.
+
+use core::fmt;
+use core::net::SocketAddr;
+
+use super::connection::{Connection, List, NONE, Phase};
+use super::exchange::{Admitted, Running};
+use super::refuse;
+use super::shared::{Shared, StartError};
+use super::socket::{Host, Readiness, Socket};
+use crate::admission::{ClientKey, Queue, QueueNode, Refusal};
+use crate::app::{App, Clockface, Exchange, Routes};
+use crate::exec::{Domain, Node, Notify, ReadySet, Slots, Wheel};
+use crate::http::Status;
+use crate::monitor::{CloseReason, Outcome, WorkerStats};
+use crate::storage::{Arena, take_one, take_pinned};
+use crate::sync::AtomicU32;
+use crate::time::{Duration, Instant};
+
+/// A connection, as its backend names it. One of a connection that is gone is recognised and ignored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// The connection's place in its worker's table.
+    pub index: u32,
+    /// Which of the connections that had this place.
+    pub generation: u32,
+}
+
+/// Why a connection was not taken; it is closed by dropping its socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AcceptError {
+    /// `connections_max` are open, and none of this worker's is idle.
+    Full,
+    /// The client has as many as `connections_per_client`.
+    PerClient,
+    /// The server is about to end.
+    Draining,
+}
+
+/// One loop's share of a server.
+///
+/// `S` is the backend's socket, `H` what surrounds the worker, `R` the application's routes, `F` the future that `M`
+/// makes of an admitted request: see [`super::run`].
+pub struct Worker<S: 'static, H, R: Routes + 'static, M, F: 'static> {
+    pub(super) shared: &'static Shared,
+    pub(super) stats: &'static WorkerStats,
+    pub(super) host: H,
+    pub(super) app: &'static App<R>,
+    pub(super) spawn: M,
+    pub(super) clock: &'static Clockface,
+    pub(super) now: Instant,
+    pub(super) connections: &'static mut [Connection<S>],
+    free: u32,
+    /// By phase: who has waited longest is first.
+    pub(super) idle: List,
+    pub(super) heads: List,
+    pub(super) stalled: List,
+    pub(super) queue: Queue,
+    pub(super) slots: Slots<F>,
+    pub(super) exchanges: &'static [Exchange],
+    pub(super) running: &'static mut [Running],
+    pub(super) domain: Domain,
+    pub(super) timers: Wheel,
+    pub(super) is_shedding: bool,
+    /// Connections whose answers wait for the end of the turn, to go out with those of later requests.
+    pub(super) unsent: heapless::Vec<u32, UNSENT_MAX>,
+    pub(super) dice: u32,
+    open_count: usize,
+}
+
+/// Most connections whose answers are held back to the end of a turn.
+const UNSENT_MAX: usize = 64;
+/// How long handlers run before the worker looks at I/O again.
+const SLICE: Duration = Duration::from_millis(5);
+/// How soon to ask again for a permit that another worker holds.
+const PERMIT_POLL: Duration = Duration::from_millis(1);
+/// A partial head this old may be dropped for the buffer that it holds.
+const HEAD_EVICTABLE_AFTER: Duration = Duration::from_millis(500);
+
+impl<S, H, R, M, F> Worker<S, H, R, M, F>
+where
+    S: Socket + 'static,
+    H: Host,
+    R: Routes,
+    M: Fn(Admitted<R>) -> F,
+    F: Future<Output = ()>,
+{
+    /// Takes a worker's tables from `arena`. `spawn` is [`super::run`].
+    ///
+    /// # Errors
+    /// [`StartError`] if the arena is too small, or the process has too many workers.
+    pub fn new(
+        arena: &mut impl Arena,
+        shared: &'static Shared,
+        index: usize,
+        app: App<R>,
+        host: H,
+        notify: &'static dyn Notify,
+        spawn: M,
+    ) -> Result<Self, StartError> {
+        let config = &shared.config;
+        let app: &'static App<R> = take_one(arena, "application", app)?;
+        let clock: &'static Clockface = take_one(arena, "clock", Clockface::new())?;
+        let (open_max, slot_count) = (config.connections_max, config.concurrency_max);
+        let last = open_max as u32 - 1;
+        let connections = arena.take("connections", open_max, |index| {
+            Connection::free(if index as u32 == last { NONE } else { index as u32 + 1 })
+        })?;
+        let nodes = arena.take("timers", open_max + slot_count, |_| Node::IDLE)?;
+        let places = config.queue_max / config.workers;
+        let queue = Queue::new(arena.take("queue", places, |_| QueueNode::FREE)?, config.timeouts.queue);
+        let free = arena.take("slot list", slot_count, |_| 0_u32)?;
+        let slots = Slots::new(take_pinned(arena, "handler futures", slot_count)?, free);
+        let exchanges = arena.take("exchanges", slot_count, |_| Exchange::new(clock))?;
+        let running = arena.take("running", slot_count, |_| Running::nothing())?;
+        let words = arena.take("ready words", ReadySet::words_for(slot_count), |_| AtomicU32::new(0))?;
+        let generations = arena.take("generations", slot_count, |_| AtomicU32::new(0))?;
+        let set = take_one(arena, "ready set", ReadySet::new(words, generations, notify))?;
+        let now = host.now();
+        Ok(Self {
+            shared,
+            stats: &shared.stats[index],
+            host,
+            app,
+            spawn,
+            clock,
+            now,
+            connections,
+            free: 0,
+            idle: List::EMPTY,
+            heads: List::EMPTY,
+            stalled: List::EMPTY,
+            queue,
+            slots,
+            exchanges,
+            running,
+            domain: Domain::register(set).map_err(StartError::Domains)?,
+            timers: Wheel::new(nodes, now),
+            is_shedding: false,
+            unsent: heapless::Vec::new(),
+            dice: (shared.seed.0 >> 32) as u32 ^ index as u32,
+            open_count: 0,
+        })
+    }
+
+    /// Takes a new connection. Its first readiness has to be reported like any other.
+    ///
+    /// At the cap, this worker's longest idle connection makes room.
+    ///
+    /// # Errors
+    /// [`AcceptError`] and the socket, to be dropped.
+    pub fn accept(&mut self, socket: S, peer: SocketAddr) -> Result<Token, (S, AcceptError)> {
+        self.stats.accepted.add(1);
+        // Closing counts one connection less, and this one was never counted as open.
+        let refused = |worker: &Self, error| {
+            worker.stats.connections.add(1);
+            worker.stats.close(CloseReason::OverCap);
+            error
+        };
+        if self.shared.is_draining() {
+            return Err((socket, refused(self, AcceptError::Draining)));
+        }
+        let key = ClientKey::of_address(peer.ip(), self.shared.seed);
+        let mut permit = self.shared.connections.try_open(key);
+        if matches!(permit, Err("connections_max")) && self.evict_idle() {
+            permit = self.shared.connections.try_open(key);
+        }
+        let permit = match permit {
+            Ok(permit) => permit,
+            Err("connections_per_client") => return Err((socket, refused(self, AcceptError::PerClient))),
+            Err(_) => return Err((socket, refused(self, AcceptError::Full))),
+        };
+        let index = self.free;
+        let Some(connection) = self.connections.get_mut(index as usize) else {
+            return Err((socket, refused(self, AcceptError::Full)));
+        };
+        self.free = connection.next;
+        connection.socket = Some(socket);
+        connection.permit = Some(permit);
+        connection.set_peer(peer);
+        connection.is_readable = false;
+        connection.peer_ended = false;
+        connection.must_linger = false;
+        connection.close_reason = CloseReason::Finished;
+        self.open_count += 1;
+        self.stats.connections.add(1);
+        let generation = connection.generation;
+        self.enter_idle(index);
+        Ok(Token { index, generation })
+    }
+
+    /// The socket of a connection, for a backend that has to register it.
+    pub fn socket_mut(&mut self, token: Token) -> Option<&mut S> {
+        let connection = self.connections.get_mut(token.index as usize)?;
+        if connection.generation != token.generation { None } else { connection.socket.as_mut() }
+    }
+
+    /// Something became of a connection: reads, decodes and admits what is there, or sends what waited for room.
+    pub fn handle_ready(&mut self, token: Token, readiness: Readiness) {
+        let Some(connection) = self.connections.get_mut(token.index as usize) else { return };
+        if connection.generation != token.generation || connection.phase == Phase::Free {
+            return;
+        }
+        if readiness.reset {
+            return self.handle_reset(token.index);
+        }
+        connection.is_readable |= readiness.readable || readiness.ended;
+        if readiness.writable {
+            self.handle_writable(token.index);
+        }
+        self.receive(token.index);
+    }
+
+    /// Starts a turn: reads the clock, and does what is due.
+    pub fn begin_turn(&mut self) {
+        self.update_clock();
+        while let Some(timer) = self.timers.pop(self.now) {
+            match timer.checked_sub(self.connections.len() as u32) {
+                None => self.handle_connection_timer(timer),
+                Some(slot) => self.handle_exchange_timer(slot),
+            }
+        }
+        while let Some(entry) = self.queue.pop_expired(self.now) {
+            self.refuse_queued(entry.item, Refusal::QueueExpired);
+        }
+        if self.shared.is_draining() {
+            while self.idle.first != NONE {
+                self.close(self.idle.first, CloseReason::Drained);
+            }
+        }
+    }
+
+    /// The second phase of a turn: runs handlers, in the order of their classes, for one slice of time.
+    pub fn run(&mut self) {
+        let until = self.now.plus(SLICE);
+        let set = self.domain.set();
+        set.take(|slot| self.resume(slot as u32));
+        while self.now < until {
+            let Some(class) = self.queue.first_class() else { break };
+            let Some(permit) = self.shared.permits.try_take(class) else { break };
+            let Some(entry) = self.queue.pop() else { break };
+            self.start(entry, permit);
+        }
+        while let Some(index) = self.unsent.pop() {
+            self.flush(index);
+        }
+        self.serve_stalled();
+    }
+
+    /// When the worker has to be run again at the latest; a moment that has passed means at once.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.domain.set().is_any_ready() {
+            return Some(self.now);
+        }
+        let mut timer = self.timers.poll_timeout();
+        if self.stalled.first != NONE {
+            // Another worker may return the buffer that is waited for.
+            let ask_again = self.now.plus(PERMIT_POLL);
+            timer = Some(timer.map_or(ask_again, |timer| timer.min(ask_again)));
+        }
+        let Some(class) = self.queue.first_class() else { return timer };
+        // Somebody waits: for the rest of the slice, or for a permit. Our own permits come back in our own turns.
+        let limit = self.shared.permits.limit();
+        let has_permit = self.shared.permits.taken_count() < limit.saturating_sub(
+            if class == crate::admission::Class::System { 0 } else { self.shared.config.concurrency_reserved as u32 },
+        );
+        let ask_again = if has_permit { self.now } else { self.now.plus(PERMIT_POLL) };
+        Some(timer.map_or(ask_again, |timer| timer.min(ask_again)))
+    }
+
+    /// Announces that the backend is about to wait for I/O. `false`: a handler became ready, do not wait.
+    pub fn prepare_sleep(&self) -> bool {
+        self.domain.set().prepare_sleep()
+    }
+
+    /// Announces that the backend is awake again.
+    pub fn end_sleep(&self) {
+        self.domain.set().end_sleep();
+    }
+
+    /// Closes the connection that has been idle for longest; `false` if none is idle.
+    ///
+    /// For a backend that has run out of descriptors.
+    pub fn evict_idle(&mut self) -> bool {
+        let index = self.idle.first;
+        if index == NONE {
+            return false;
+        }
+        self.close(index, CloseReason::Evicted);
+        true
+    }
+
+    /// Counts an error of accepting.
+    pub fn count_accept_error(&self) {
+        self.stats.accept_errors.add(1);
+    }
+
+    /// How many of this worker's connections are open.
+    pub fn open_count(&self) -> usize {
+        self.open_count
+    }
+
+    /// Closes every connection, wherever it stands; answers how many were cut off in the middle of something.
+    pub fn close_all(&mut self) -> usize {
+        let mut cut_count = 0;
+        for index in 0..self.connections.len() as u32 {
+            let phase = self.connections[index as usize].phase;
+            if phase != Phase::Free {
+                cut_count += usize::from(!matches!(phase, Phase::Idle | Phase::Lingering));
+                self.close(index, CloseReason::Drained);
+            }
+        }
+        cut_count
+    }
+
+    /// What surrounds the worker.
+    pub fn host(&self) -> &H {
+        &self.host
+    }
+
+    pub(super) fn update_clock(&mut self) {
+        // A clock that is set back stands still for us.
+        self.now = self.host.now().max(self.now);
+        self.clock.set(self.now, self.host.unix_s());
+    }
+
+    /// Puts a connection to rest between requests.
+    pub(super) fn enter_idle(&mut self, index: u32) {
+        let deadline = self.now.plus(self.shared.config.timeouts.idle);
+        let connection = &mut self.connections[index as usize];
+        connection.phase = Phase::Idle;
+        connection.deadline = deadline;
+        self.idle.push(self.connections, index);
+        self.timers.arm_by(index, deadline);
+    }
+
+    /// Changes the phase, and takes the connection out of the list of its old one.
+    pub(super) fn enter(&mut self, index: u32, phase: Phase) {
+        let connection = &mut self.connections[index as usize];
+        let old = core::mem::replace(&mut connection.phase, phase);
+        match old {
+            Phase::Idle => self.idle.remove(self.connections, index),
+            Phase::Head => self.heads.remove(self.connections, index),
+            Phase::Stalled => self.stalled.remove(self.connections, index),
+            _ => {}
+        }
+        match phase {
+            Phase::Head => self.heads.push(self.connections, index),
+            Phase::Stalled => self.stalled.push(self.connections, index),
+            _ => {}
+        }
+    }
+
+    /// Gives the connection until `deadline` for what it is doing.
+    pub(super) fn set_deadline(&mut self, index: u32, deadline: Instant) {
+        self.connections[index as usize].deadline = deadline;
+        self.timers.arm_by(index, deadline);
+    }
+
+    /// Moves the deadline by what `len` bytes are worth at a minimum rate, but not beyond the grace from now.
+    pub(super) fn extend_deadline(&mut self, index: u32, len: usize, rate_min: u32) {
+        let worth = Duration::from_micros(len as u64 * 1_000_000 / u64::from(rate_min));
+        let furthest = self.now.plus(self.shared.config.timeouts.grace);
+        let connection = &mut self.connections[index as usize];
+        // The timer is not moved: it fires at the old deadline and is armed again for the rest.
+        connection.deadline = connection.deadline.plus(worth).min(furthest);
+    }
+
+    /// Ends a connection, and whatever it was in the middle of.
+    pub(super) fn close(&mut self, index: u32, reason: CloseReason) {
+        let slot = self.connections[index as usize].slot;
+        match self.connections[index as usize].phase {
+            Phase::Free => return,
+            Phase::Queued => {
+                self.queue.remove(slot);
+                self.stats.end_request(Outcome::Cancelled);
+            }
+            Phase::Running => self.cancel(slot, Outcome::Cancelled),
+            _ => {}
+        }
+        self.enter(index, Phase::Free);
+        self.timers.disarm(index);
+        let connection = &mut self.connections[index as usize];
+        connection.request = None;
+        connection.output = None;
+        connection.socket = None;
+        connection.permit = None;
+        connection.slot = NONE;
+        connection.generation = connection.generation.wrapping_add(1);
+        connection.next = self.free;
+        self.free = index;
+        self.open_count -= 1;
+        self.stats.close(reason);
+    }
+
+    fn handle_reset(&mut self, index: u32) {
+        let reason = match self.connections[index as usize].phase {
+            Phase::Idle | Phase::Stalled | Phase::Lingering => CloseReason::PeerClosed,
+            _ => CloseReason::Reset,
+        };
+        self.close(index, reason);
+    }
+
+    fn handle_connection_timer(&mut self, index: u32) {
+        let deadline = self.connections[index as usize].deadline;
+        if deadline > self.now {
+            if deadline != Instant::NEVER {
+                self.timers.arm(index, deadline);
+            }
+            return;
+        }
+        match self.connections[index as usize].phase {
+            Phase::Free | Phase::Queued => {}
+            Phase::Idle | Phase::Stalled => self.close(index, CloseReason::IdleTimeout),
+            Phase::Head => {
+                self.stats.requests.add(1);
+                self.stats.end_request(Outcome::Timeout);
+                self.answer_short(index, Status::REQUEST_TIMEOUT, None, true, CloseReason::HeadTimeout);
+            }
+            Phase::Blocked | Phase::Flushing => self.close(index, CloseReason::WriteTimeout),
+            Phase::Lingering => {
+                let reason = self.connections[index as usize].close_reason;
+                self.close(index, reason);
+            }
+            Phase::Running => self.handle_io_timeout(index),
+        }
+    }
+
+    /// Gives buffers that came back to those who wait for one, the longest waiting first.
+    fn serve_stalled(&mut self) {
+        // Each round either serves one or ends, so this is bounded by the list.
+        while self.stalled.first != NONE {
+            let index = self.stalled.first;
+            let Ok(request) = self.shared.requests.borrow() else {
+                // A partial head that has been there for long gives its buffer up.
+                let oldest = self.heads.first;
+                let Some(head) = self.connections.get(oldest as usize) else { return };
+                let age_left = head.deadline.since(self.now);
+                let grace = self.shared.config.timeouts.grace;
+                if age_left.saturating_add(HEAD_EVICTABLE_AFTER) > grace {
+                    return;
+                }
+                self.stats.requests.add(1);
+                self.stats.refuse(Refusal::PoolExhausted);
+                self.stats.end_request(Outcome::Refused);
+                self.close(oldest, CloseReason::Evicted);
+                continue;
+            };
+            self.connections[index as usize].request = Some(request);
+            self.begin_head(index);
+            self.receive(index);
+        }
+    }
+
+    /// A number that clients cannot foresee well enough to gain by it.
+    pub(super) fn roll(&mut self) -> u32 {
+        // xorshift32 (Marsaglia, 2003); it spreads retries and decides nothing else.
+        self.dice |= 1;
+        self.dice ^= self.dice << 13;
+        self.dice ^= self.dice >> 17;
+        self.dice ^= self.dice << 5;
+        self.dice
+    }
+
+    pub(super) fn retry_after_s(&mut self, refusal: Refusal) -> u64 {
+        let dice = self.roll();
+        refuse::retry_after_s(refusal, self.now, dice)
+    }
+}
+
+impl<S: 'static, H, R: Routes, M, F> fmt::Debug for Worker<S, H, R, M, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").field("open_count", &self.open_count).finish_non_exhaustive()
+    }
+}
