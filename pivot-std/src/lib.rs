@@ -1,1 +1,28 @@
 //! Pivot on an operating system: sockets, a clock, threads and signals for `pivot-core`.
+//!
+//! [`mio::Server`] is the place to start. This crate moves bytes and wakes tasks; what a request is worth is decided
+//! in `pivot-core`.
+//!
+//! ```no_run
+//! use pivot_core::app::{App, Routes, get};
+//! use pivot_core::mode::Profile;
+//!
+//! fn app() -> App<impl Routes> {
+//!     App::new(get("/", async |_req, res| res.text("hello")))
+//! }
+//!
+//! fn main() -> Result<(), pivot_std::Error> {
+//!     let config = Profile::High.draft().build()?;
+//!     pivot_std::mio::Server::bind("127.0.0.1:8080", config)?.run(app)?;
+//!     Ok(())
+//! }
+//! ```
+
+mod error;
+mod heap;
+mod host;
+pub mod mio;
+
+pub use error::Error;
+pub use heap::Heap;
+pub use host::{StdHost, random_seed, thread_cpu_time};

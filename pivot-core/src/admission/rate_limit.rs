@@ -5,7 +5,7 @@
 //! tolerance ahead. A client whose time has passed is like one that was never seen, so its cell can be
 //! reused without losing anything.
 //!
-//! The table has sets of [`WAYS`] cells. When a set is full of clients that are all still in debt, a newcomer shares the cell
+//! The table has sets of eight cells. When a set is full of clients that are all still in debt, a newcomer shares the cell
 //! of the least indebted of them: a flood of addresses can make strangers share a quota, but it cannot give a client
 //! that is known to be heavy a fresh one.
 
@@ -16,7 +16,7 @@ use crate::sync::{AtomicU64, Ordering};
 use crate::time::{Duration, Instant};
 
 /// Cells in a set.
-pub const WAYS: usize = 8;
+const WAYS: usize = 8;
 
 /// How many requests in how long, and how many of them at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,7 +154,7 @@ impl<'s> RateLimiter<'s> {
     /// A limiter that gives each client `quota` and remembers as many of them as there are cells.
     ///
     /// # Panics
-    /// If the number of cells is not [`WAYS`] times a power of two; [`RateLimiter::cells_for`] rounds.
+    /// If the number of cells is not 8 times a power of two; [`RateLimiter::cells_for`] rounds.
     pub fn new(cells: &'s [RateCell], quota: Quota) -> Self {
         assert!(cells.len().is_multiple_of(WAYS) && (cells.len() / WAYS).is_power_of_two(), "whole sets");
         Self { cells, set_mask: (cells.len() / WAYS) as u64 - 1, quota }

@@ -1,0 +1,125 @@
+//! The command line of the server example.
+
+use std::time::Duration;
+
+use pivot_core::admission::Quota;
+use pivot_core::mode::{Config, Draft, Profile};
+
+/// What the command line asks for.
+pub(crate) struct Options {
+    pub(crate) listen: String,
+    pub(crate) admin: String,
+    pub(crate) profile: Profile,
+    pub(crate) config: Config,
+}
+
+pub(crate) const HELP: &str = "\
+Pivot's example server
+
+Usage: cargo run --release --example server -- [OPTIONS]
+
+Options:
+  --listen ADDRESS             where to serve [127.0.0.1:8080]
+  --admin ADDRESS              where to serve /metrics /health /livez /readyz [127.0.0.1:8081]
+  --workers N                  loops, each a thread, 1-64 [one for each core]
+  --profile NAME               standard, high, extreme or micro [high]
+  --backend NAME               mio [mio]
+  --connections-max N          most open connections; the next one is closed at once
+  --connections-per-client N   most open connections from one address
+  --concurrency-max N          most requests with a handler at one time
+  --queue-max N                most requests that wait for their turn; the next one gets a 503
+  --head-max BYTES             longest head; a longer one gets a 431
+  --body-max BYTES             longest content; longer one gets a 413 [1048576]
+  --rate-limit N/SECONDS[:BURST]  requests that each client may make; more get a 429 [10000000/1]
+  --trusted-hops N             proxies in front that append to X-Forwarded-For, 0-16 [0]
+  --trust-class-header         let X-Pivot-Class: high (system critical high normal low batch) set the class
+  --help                       this text
+";
+
+/// Every client may do this: it is looked up and charged all the same.
+const PLENTY: u32 = 10_000_000;
+
+/// Reads the options. `Ok(None)`: the help was asked for.
+pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Option<Options>, String> {
+    let arguments: Vec<String> = arguments.collect();
+    let profile = match arguments.iter().position(|argument| argument == "--profile") {
+        None => Profile::High,
+        Some(index) => {
+            let name = arguments.get(index + 1).ok_or("--profile needs a value; see --help")?;
+            Profile::from_name(name)
+                .ok_or_else(|| format!("--profile {name}: the profiles are standard, high, extreme and micro"))?
+        }
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let quota = Quota::new(PLENTY, Duration::from_secs(1), PLENTY).map_err(|error| error.to_string())?;
+    let mut draft = Draft { workers: cores, quota, ..profile.draft() };
+    let (mut listen, mut admin) = ("127.0.0.1:8080".to_owned(), "127.0.0.1:8081".to_owned());
+    let mut rest = arguments.into_iter();
+    while let Some(option) = rest.next() {
+        match option.as_str() {
+            "--help" | "-h" => return Ok(None),
+            "--trust-class-header" => {
+                draft.trust_class_header = true;
+                continue;
+            }
+            _ => {}
+        }
+        let known = [
+            "--listen", "--admin", "--workers", "--profile", "--backend", "--connections-max",
+            "--connections-per-client", "--concurrency-max", "--queue-max", "--head-max", "--body-max",
+            "--rate-limit", "--trusted-hops",
+        ];
+        if !known.contains(&option.as_str()) {
+            return Err(format!("unknown option {option}; --help lists them all"));
+        }
+        let value = rest.next().ok_or_else(|| format!("{option} needs a value; see --help"))?;
+        let number = || value.parse::<usize>().map_err(|_| format!("{option} {value}: not a number"));
+        match option.as_str() {
+            "--listen" => listen = value,
+            "--admin" => admin = value,
+            "--workers" => draft.workers = number()?,
+            "--backend" if value == "mio" => {}
+            "--backend" => return Err(format!("--backend {value}: the only backend here is mio")),
+            "--connections-max" => {
+                // The cap for each client is off unless it is set, whatever the cap in all.
+                if draft.connections_per_client >= draft.connections_max {
+                    draft.connections_per_client = u32::MAX as usize;
+                }
+                draft.connections_max = number()?;
+            }
+            "--connections-per-client" => draft.connections_per_client = number()?,
+            "--concurrency-max" => {
+                draft.concurrency_max = number()?;
+                draft.concurrency_reserved = draft.concurrency_reserved.min(draft.concurrency_max / 8);
+                // Each running request may hold one of each.
+                draft.requests_max = draft.requests_max.max(draft.concurrency_max);
+                draft.responses_max = draft.responses_max.max(draft.concurrency_max);
+                draft.streams_max = draft.streams_max.max(draft.concurrency_max);
+            }
+            "--queue-max" => {
+                draft.queue_max = number()?;
+                draft.requests_max = draft.requests_max.max(draft.concurrency_max.saturating_add(draft.queue_max));
+            }
+            "--head-max" => {
+                draft.head_size_max = number()?;
+                draft.target_size_max = draft.target_size_max.min(draft.head_size_max);
+            }
+            "--body-max" => draft.body_size_max = number()? as u64,
+            "--rate-limit" => draft.quota = parse_quota(&value)?,
+            "--trusted-hops" => draft.trusted_hops = number()?,
+            _ => {}
+        }
+    }
+    let config = draft.build().map_err(|error| error.to_string())?;
+    Ok(Some(Options { listen, admin, profile, config }))
+}
+
+/// `N/SECONDS[:BURST]`; the burst is N if it is left out.
+fn parse_quota(value: &str) -> Result<Quota, String> {
+    let shape = || format!("--rate-limit {value}: it has to look like 100/60 or 100/60:10");
+    let (count, rest) = value.split_once('/').ok_or_else(shape)?;
+    let (seconds, burst) = rest.split_once(':').unwrap_or((rest, count));
+    let number = |text: &str| text.parse::<u32>().map_err(|_| shape());
+    Quota::new(number(count)?, Duration::from_secs(number(seconds)?.into()), number(burst)?)
+        .map_err(|error| format!("--rate-limit {value}: {error}"))
+}
