@@ -106,26 +106,20 @@ impl Quota {
 
 /// One charge, as a pure function: the theoretical arrival time after it, or when to come back.
 ///
-/// Times are in 1/1024 µs. A time that lies further ahead than the quota allows, left by a clock that was set back or
-/// by a larger quota, counts as exactly that far ahead: nobody is locked out for longer than a full burst.
-const fn charge(arrival: u64, now: u64, quota: &Quota, cost: u32) -> Result<u64, u64> {
-    let ahead_max = quota.tolerance + quota.emission;
-    let ahead = arrival.saturating_sub(now);
-    let ahead = if ahead > ahead_max { ahead_max } else { ahead };
+/// `ahead` is how far the theoretical arrival time lies ahead of now, 0 if it has passed; so is what comes out. In an error it
+/// is how long to wait. All in 1/1024 µs.
+const fn charge(ahead: u64, quota: &Quota, cost: u32) -> Result<u64, u64> {
     if cost == 0 {
-        return Ok(now + ahead);
+        return Ok(ahead);
     }
-    let after = ahead + quota.emission.saturating_mul(cost as u64 - 1);
-    if after > quota.tolerance {
-        return Err(now + (after - quota.tolerance));
-    }
-    Ok(now + after + quota.emission)
+    let after = ahead.saturating_add(quota.emission.saturating_mul(cost as u64 - 1));
+    if after > quota.tolerance { Err(after - quota.tolerance) } else { Ok(after + quota.emission) }
 }
 
-/// A client's word: 16 bits that tell clients of a set apart, and 48 bits of theoretical arrival time in 1/8 µs.
+/// A client's word: 16 bits that tell clients of a set apart, and 48 bits of theoretical arrival time in 1/1024 µs.
 ///
-/// 48 bits of 1/8 µs wrap after 407 days. A client in debt is at most two days ahead, so a time is read as the one
-/// nearest to now.
+/// 48 bits of that wrap after 76 hours. A time that lies further ahead than the quota can have put it is one that has
+/// long passed, or was left by a clock that was set back: it counts as passed.
 #[derive(Debug)]
 pub struct RateCell(AtomicU64);
 
@@ -178,23 +172,18 @@ impl<'s> RateLimiter<'s> {
         let bits = key.bits();
         let tag = (bits >> 48).max(1);
         let set = (bits & self.set_mask) as usize * WAYS;
-        let now_fine = now.as_micros().wrapping_mul(FRACTION);
-        let now_coarse = now.as_micros() << COARSE_BITS & TIME_MASK;
+        let now_fine = now.as_micros().wrapping_mul(FRACTION) & TIME_MASK;
         let cells = &self.cells[set..set + WAYS];
         loop {
-            let (cell, word) = self.find(cells, tag, now_coarse);
-            let ahead_coarse = ahead(word & TIME_MASK, now_coarse);
-            let arrival = now_fine + ahead_coarse * (FRACTION >> COARSE_BITS);
-            let after = match charge(arrival, now_fine, &self.quota, cost) {
+            let (cell, word, ahead) = self.find(cells, tag, now_fine);
+            let after = match charge(ahead, &self.quota, cost) {
                 Ok(after) => after,
-                Err(retry) => return Err(now.plus(Duration::from_micros((retry - now_fine).div_ceil(FRACTION)))),
+                Err(wait) => return Err(now.plus(Duration::from_micros(wait.div_ceil(FRACTION)))),
             };
-            // Rounded to even out: a fast quota's request costs less than 1/8 µs, so its remainder is carried by chance
-            // of the key's own hash and the time; see `round`.
-            let after_coarse = now_coarse.wrapping_add(round(after - now_fine, bits ^ word ^ now_fine)) & TIME_MASK;
+            let arrival = now_fine.wrapping_add(after) & TIME_MASK;
             // A shared cell keeps its owner's tag.
-            let owner = if word >> TIME_BITS == 0 || ahead_coarse == 0 { tag } else { word >> TIME_BITS };
-            let next = owner << TIME_BITS | after_coarse;
+            let owner = if ahead == 0 { tag } else { word >> TIME_BITS };
+            let next = owner << TIME_BITS | arrival;
             // Relaxed: a cell publishes nothing but itself.
             #[cfg(not(pivot_mutant = "rate_blind_store"))]
             if cell.0.compare_exchange_weak(word, next, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
@@ -208,40 +197,30 @@ impl<'s> RateLimiter<'s> {
         }
     }
 
-    /// The client's cell, or one that is free, or the least indebted one of the set.
-    fn find<'c>(&self, cells: &'c [RateCell], tag: u64, now: u64) -> (&'c RateCell, u64) {
-        let mut best = 0;
-        let mut best_word = 0;
-        let mut best_ahead = u64::MAX;
-        for (index, cell) in cells.iter().enumerate() {
+    /// The client's cell, or one that is free, or the least indebted one of the set; its word, and how far it is ahead.
+    fn find<'c>(&self, cells: &'c [RateCell], tag: u64, now: u64) -> (&'c RateCell, u64, u64) {
+        let mut best = (&cells[0], 0, u64::MAX);
+        for cell in cells {
             let word = cell.0.load(Ordering::Relaxed);
+            let ahead = self.ahead(word, now);
             if word >> TIME_BITS == tag {
-                return (cell, word);
+                return (cell, word, ahead);
             }
-            let ahead = if word == 0 { 0 } else { ahead(word & TIME_MASK, now) };
-            if ahead < best_ahead {
-                (best, best_word, best_ahead) = (index, word, ahead);
+            if ahead < best.2 {
+                best = (cell, word, ahead);
             }
         }
-        (&cells[best], best_word)
+        best
+    }
+
+    /// How far a word's time lies ahead of now; 0 if it has passed, or cannot be meant.
+    fn ahead(&self, word: u64, now: u64) -> u64 {
+        let distance = word.wrapping_sub(now) & TIME_MASK;
+        if distance > self.quota.tolerance + self.quota.emission { 0 } else { distance }
     }
 }
 
-/// How far a 48-bit time lies ahead of another; 0 if it lies behind.
-fn ahead(time: u64, now: u64) -> u64 {
-    let distance = time.wrapping_sub(now) & TIME_MASK;
-    if distance > TIME_MASK / 2 { 0 } else { distance }
-}
-
-/// Rounds a time in 1/1024 µs to 1/8 µs, up with the probability of its remainder: right on average, whatever `dice`.
-fn round(fine: u64, dice: u64) -> u64 {
-    let unit = FRACTION >> COARSE_BITS;
-    let threshold = dice.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 57;
-    fine / unit + u64::from(fine % unit > threshold)
-}
-
 const FRACTION: u64 = 1_024;
-const COARSE_BITS: u32 = 3;
 const TIME_BITS: u32 = 48;
 const TIME_MASK: u64 = (1 << TIME_BITS) - 1;
 const DAY_US: u64 = 86_400_000_000;
@@ -290,7 +269,7 @@ mod tests {
     #[test]
     fn ten_million_a_second_is_counted_as_that() {
         let cells = cells(1);
-        let limiter = RateLimiter::new(&cells, Quota::new(10_000_000, Duration::from_secs(1), 1).unwrap());
+        let limiter = RateLimiter::new(&cells, Quota::new(10_000_000, Duration::from_secs(1), 20).unwrap());
         let mut admitted = 0;
         for us in 0..10_000 {
             for _ in 0..30 {
@@ -353,7 +332,7 @@ mod tests {
         #[test]
         fn a_charge_is_that_of_a_bucket(count in 1..100_u32, burst in 1..20_u32, steps in proptest::collection::vec(0..50_u64, 1..100)) {
             let quota = Quota::new(count, Duration::from_secs(1), burst).unwrap();
-            let (mut arrival, mut now) = (0_u64, 1_000_000_u64);
+            let (mut arrival, mut now) = (0_u64, 1_000_000_000_u64);
             // The bucket holds time: full at `burst` emissions, each request takes one.
             let (mut bucket, mut last) = (quota.emission * u64::from(burst), now);
             for step in steps {
@@ -364,10 +343,10 @@ mod tests {
                 if passes {
                     bucket -= quota.emission;
                 }
-                match charge(arrival, now, &quota, 1) {
+                match charge(arrival.saturating_sub(now), &quota, 1) {
                     Ok(after) => {
                         prop_assert!(passes);
-                        arrival = after;
+                        arrival = now + after;
                     }
                     Err(_) => prop_assert!(!passes),
                 }

@@ -135,7 +135,7 @@ impl<'s> Export<'s> {
 }
 
 /// Upper bounds of the exported buckets. What is counted finer than that is summed up to the bound's own bucket, so a
-/// bound is exact to the 3 % of the histogram.
+/// bound is exact to the width of a bucket of the histogram.
 const BOUNDS_US: [(u64, &str); 14] = [
     (50, "0.00005"),
     (100, "0.0001"),
