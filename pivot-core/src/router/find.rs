@@ -102,35 +102,38 @@ impl Router<'_> {
         }
         let mut at = 0;
         loop {
-            // Down by text as far as it goes.
-            while at < text.len() {
-                let word = text.word(at);
-                let Some(child) = self.text_child(node, word) else { break };
-                node = child;
-                at += usize::from(child.len);
-            }
-            if at == text.len() && !node.methods.is_empty() {
+            if at < path.len() {
+                if let Some(child) = self.text_child(node, text.word(at)) {
+                    node = child;
+                    at += usize::from(child.len);
+                    continue;
+                }
+            } else if !node.methods.is_empty() {
                 if let Some(route) = self.route(node, method) {
                     params.count = node.param_count;
                     return Found::Route { route, params };
                 }
                 allow = union(allow, node.methods);
             }
-            // Then the next best: a segment or the rest, here or further up. Their place follows from the parameter
-            // above them, so there is nothing to remember on the way down.
+            // No further by text: the next best is a segment or the rest, here or further up. Its place follows from
+            // the parameter above it, so there is nothing to remember on the way down.
+            let mut link = node.otherwise;
             node = loop {
-                let next = match self.nodes.get(usize::from(node.otherwise)) {
-                    Some(next) if node.otherwise != NONE => next,
+                let next = match self.nodes.get(usize::from(link)) {
+                    Some(next) if link != NONE => next,
                     _ => return miss(allow),
                 };
-                node = next;
-                at = params.end(node.param_count.wrapping_sub(1)) + usize::from(node.offset);
-                let end = if node.kind == Kind::Param { text.segment_end(at) } else { text.len() };
-                if end > at {
-                    params.set_last(node.param_count, at, end);
-                    at = end;
-                    break node;
+                let slash = params.end(next.param_count.wrapping_sub(1)) + usize::from(next.offset);
+                if path.get(slash) == Some(&b'/') {
+                    let start = slash + 1;
+                    let end = if next.kind == Kind::Param { text.segment_end(start) } else { path.len() };
+                    if end > start {
+                        params.set_last(next.param_count, start, end);
+                        at = end;
+                        break next;
+                    }
                 }
+                link = next.instead;
             };
         }
     }
@@ -138,13 +141,15 @@ impl Router<'_> {
     /// The child whose text the path goes on with. Looks at the first bytes of eight children at a time.
     #[inline(always)]
     fn text_child(&self, node: &Node, word: u64) -> Option<&Node> {
-        let mut group = usize::from(node.child);
-        let end = group + usize::from(node.child_count);
-        while group < end {
-            if let Some(index) = self.nodes.get(group)?.sibling(word as u8) {
-                return self.nodes.get(group + index).filter(|child| child.begins(word));
+        let start = usize::from(node.child);
+        let children = self.nodes.get(start..start + usize::from(node.child_count))?;
+        if let [only] = children {
+            return only.begins(word).then_some(only);
+        }
+        for eight in children.chunks(8) {
+            if let Some(index) = eight.first()?.sibling(word as u8) {
+                return eight.get(index).filter(|child| child.begins(word));
             }
-            group += 8;
         }
         None
     }

@@ -251,9 +251,12 @@ impl<'s> Router<'s> {
     fn relink(&mut self) {
         for index in 0..self.node_count {
             let (offset, param_count) = self.measure(index);
-            let otherwise = self.after_text(index);
+            let otherwise = self.after(Kind::Text, index as u16);
+            let instead = self.after(self.nodes[index].kind, self.nodes[index].parent);
             let node = &mut self.nodes[index];
-            (node.offset, node.param_count, node.otherwise) = (offset, param_count, otherwise);
+            (node.offset, node.param_count) = (offset, param_count);
+            (node.otherwise, node.instead) = (otherwise, instead);
+            node.unused_bits = if node.kind == Kind::Text { 64 - 8 * node.len.clamp(1, 8) } else { 0 };
             let (child, end) =
                 (usize::from(node.child), usize::from(node.child) + usize::from(node.child_count));
             for group in (child..end).step_by(8) {
@@ -284,21 +287,20 @@ impl<'s> Router<'s> {
         (offset, above_count + u8::from(node.kind != Kind::Text))
     }
 
-    /// Where a search goes on when the children of a node that have text lead nowhere.
-    fn after_text(&self, mut index: usize) -> u16 {
-        let mut tried = Kind::Text;
+    /// Where a search goes on when of a node's children those of a kind and those before it lead nowhere.
+    fn after(&self, mut tried: Kind, mut index: u16) -> u16 {
         loop {
-            let node = &self.nodes[index];
+            let node = &self.nodes[usize::from(index)];
             if tried == Kind::Text && node.param != NONE {
                 return node.param;
             }
             if tried != Kind::Rest && node.rest != NONE {
                 return node.rest;
             }
-            if index == usize::from(ROOT) {
+            if index == ROOT {
                 return NONE;
             }
-            (tried, index) = (node.kind, usize::from(node.parent));
+            (tried, index) = (node.kind, node.parent);
         }
     }
 }
@@ -345,13 +347,16 @@ mod tests {
                 for child in node.child..node.child + u16::from(node.child_count) {
                     visit(router.nodes, child, &mut texts);
                 }
-                let expected = order.get(place + 1 + texts.len()).copied();
+                // `otherwise` is later than all children with text, `instead` later than everything below.
+                let mut below = Vec::new();
+                visit(router.nodes, index, &mut below);
+                for (link, least) in [(node.otherwise, place + texts.len()), (node.instead, place + below.len() - 1)] {
+                    let later = order.iter().position(|&other| other == link);
+                    prop_assert!(link == NONE || index == ROOT && link == node.instead || later > Some(least));
+                    prop_assert!(link == NONE || router.nodes[usize::from(link)].kind != Kind::Text);
+                }
                 if node.param != NONE || node.rest != NONE {
-                    prop_assert_eq!(Some(node.otherwise), expected);
-                } else if node.otherwise != NONE {
-                    let later = order.iter().position(|&other| other == node.otherwise);
-                    prop_assert!(later > Some(place + texts.len()));
-                    prop_assert_ne!(router.nodes[usize::from(node.otherwise)].kind, Kind::Text);
+                    prop_assert_eq!(Some(&node.otherwise), order.get(place + 1 + texts.len()));
                 }
                 prop_assert!((1..=8).contains(&node.len) == (node.kind == Kind::Text && index != ROOT));
             }
