@@ -170,6 +170,9 @@ fn check_segment(segment: &str, is_last: bool) -> Result<(), &'static str> {
         if name.is_empty() {
             return Err("a parameter needs a name: {name} or {*name}");
         }
+        if name.len() > usize::from(u8::MAX) {
+            return Err("a parameter's name has at most 255 bytes");
+        }
         if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
             return Err("a parameter's name has letters, digits and underscores only");
         }
@@ -255,6 +258,7 @@ mod tests {
             (&["/{*rest}", ""], "nothing follows"),
             (&["/:id"], "written {name}"),
             (&["/*"], "written {name}"),
+            (&[&*std::format!("/{{{}}}", "a".repeat(256)).leak()], "at most 255"),
             (&["/{a}/{a}"], "same name"),
             (&["/{a}", "/{*a}"], "same name"),
             (&["/{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}/{i}"], "at most 8"),

@@ -4,6 +4,7 @@
 //! comparison. Adding a node therefore moves others, and every link is put right at once; that is affordable
 //! because it happens at start only.
 
+use super::names::Names;
 use super::node::{Kind, NO_ROUTE, NONE, Node, ROOT};
 use super::pattern::Piece;
 use super::{Pattern, RouteError, RouteIndex};
@@ -13,6 +14,7 @@ use crate::http::Method;
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub(super) pattern: Pattern,
+    names: Names,
     pub(super) method: Method,
     /// The next route that ends at the same node, or [`NO_ROUTE`].
     pub(super) next: u16,
@@ -20,7 +22,8 @@ pub struct Entry {
 
 impl Entry {
     /// An entry that is not in use.
-    pub const EMPTY: Self = Self { pattern: Pattern::EMPTY, method: Method::Get, next: NO_ROUTE };
+    pub const EMPTY: Self =
+        Self { pattern: Pattern::EMPTY, names: Names::EMPTY, method: Method::Get, next: NO_ROUTE };
 }
 
 impl Default for Entry {
@@ -85,7 +88,8 @@ impl<'s> Router<'s> {
         }
         let index = self.route_count as u16;
         let node = &mut self.nodes[usize::from(end)];
-        self.entries[self.route_count] = Entry { pattern, method, next: node.route };
+        self.entries[self.route_count] =
+            Entry { names: Names::new(&pattern), pattern, method, next: node.route };
         self.route_count += 1;
         node.route = index;
         node.methods = node.methods.with(method);
@@ -107,12 +111,14 @@ impl<'s> Router<'s> {
 
     /// The name of a parameter, without the `*`.
     pub fn param_name(&self, route: RouteIndex, index: usize) -> Option<&'static str> {
-        self.entry(route)?.pattern.param_names().nth(index)
+        let entry = self.entry(route)?;
+        entry.names.get(&entry.pattern, index)
     }
 
     /// The index of the parameter with this name.
     pub fn param_index(&self, route: RouteIndex, name: &str) -> Option<usize> {
-        self.entry(route)?.pattern.param_names().position(|known| known == name)
+        let entry = self.entry(route)?;
+        entry.names.position(&entry.pattern, name)
     }
 
     /// How many routes there are.
@@ -347,13 +353,14 @@ mod tests {
                 for child in node.child..node.child + u16::from(node.child_count) {
                     visit(router.nodes, child, &mut texts);
                 }
-                // `otherwise` is later than all children with text, `instead` later than everything below.
                 let mut below = Vec::new();
                 visit(router.nodes, index, &mut below);
-                for (link, least) in [(node.otherwise, place + texts.len()), (node.instead, place + below.len() - 1)] {
-                    let later = order.iter().position(|&other| other == link);
-                    prop_assert!(link == NONE || index == ROOT && link == node.instead || later > Some(least));
-                    prop_assert!(link == NONE || router.nodes[usize::from(link)].kind != Kind::Text);
+                // `otherwise` is later than all children with text, `instead` later than everything below.
+                let links = [(node.otherwise, texts.len()), (node.instead, below.len() - 1)];
+                for (link, passed) in &links[..if index == ROOT { 1 } else { 2 }] {
+                    let later = order.iter().position(|other| other == link);
+                    prop_assert!(*link == NONE || later > Some(place + passed));
+                    prop_assert!(*link == NONE || router.nodes[usize::from(*link)].kind != Kind::Text);
                 }
                 if node.param != NONE || node.rest != NONE {
                     prop_assert_eq!(Some(&node.otherwise), order.get(place + 1 + texts.len()));

@@ -50,20 +50,26 @@ impl<'p> Text<'p> {
         match self.bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
             Some(chunk) => u64::from_le_bytes(*chunk),
             // Less than eight places behind `last_start`, so the mask changes nothing.
-            None => self.last >> (8 * at.wrapping_sub(self.last_start) & 63),
+            None => self.last >> ((8 * at.wrapping_sub(self.last_start)) & 63),
         }
     }
 
     /// Where the segment ends that `at` lies in: at the next slash or at the end of the path.
     #[inline(always)]
     pub(super) fn segment_end(&self, mut at: usize) -> usize {
-        while at < self.bytes.len() {
-            if let Some(index) = position(self.word(at), b'/') {
+        while let Some(chunk) = self.bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+            if let Some(index) = position(u64::from_le_bytes(*chunk), b'/') {
                 return at + index;
             }
             at += 8;
         }
-        self.bytes.len()
+        if at < self.bytes.len()
+            && let Some(index) = position(self.word(at), b'/')
+        {
+            at + index
+        } else {
+            self.bytes.len()
+        }
     }
 }
 
