@@ -54,9 +54,8 @@ impl<'s> Router<'s> {
         let node_capacity = nodes.len().min(usize::from(u16::MAX));
         let route_capacity = entries.len().min(usize::from(NO_ROUTE));
         let (nodes, entries) = (&mut nodes[..node_capacity], &mut entries[..route_capacity]);
-        // What another router left here must not be taken for a part of this one.
+        // What another router left here must not be taken for a part of this one. Entries are reached by nodes only.
         nodes.fill(Node::EMPTY);
-        entries.fill(Entry::EMPTY);
         Self { node_count: node_capacity.min(1), nodes, entries, route_count: 0 }
     }
 
@@ -185,9 +184,10 @@ impl<'s> Router<'s> {
         let parent = self.nodes[usize::from(node)];
         for child in parent.child..parent.child + u16::from(parent.child_count) {
             let edge = self.nodes[usize::from(child)];
+            // Behind a text's end there are zeros, which no edge has.
             let common = ((edge.word ^ word).trailing_zeros() / 8) as u8;
             if common > 0 {
-                let common = common.min(len).min(edge.len);
+                let common = common.min(edge.len);
                 if common < edge.len {
                     self.split(child, common)?;
                 }
