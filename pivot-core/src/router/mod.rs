@@ -36,8 +36,9 @@
 //!
 //! A parameter takes exactly one segment. So a path fixes the one position at which a node of the tree can be
 //! reached, and a node is visited at most once in a search: no path can make the search longer than the table
-//! is. A visit compares at most eight bytes, or looks for the end of one segment. There is no stack and no cache
-//! that a client could fill.
+//! is. A visit compares at most eight bytes, or looks for the end of one segment. There is no stack: what a node
+//! tries next is known when the tree is built, and the place in the path follows from the parameters so far. And
+//! there is no cache that a client could fill.
 //!
 //! # Examples
 //!
@@ -66,6 +67,7 @@ mod error;
 mod find;
 #[cfg(any(test, feature = "naive"))]
 pub mod naive;
+mod names;
 mod node;
 pub mod path;
 mod pattern;

@@ -22,19 +22,23 @@ pub struct Node {
     /// The node above. The root is its own.
     pub(super) parent: u16,
     /// Where the search goes on when neither the end nor a text child of this node leads to a route: the next of its
-    /// own children or the next of the children of a node above; always one that takes a segment or the rest, or
-    /// [`NONE`].
+    /// own children or of those of a node above; always one that takes a segment or the rest, or [`NONE`].
     pub(super) otherwise: u16,
+    /// Where the search goes on when this edge takes nothing: as `otherwise`, without what is below. Of use only if
+    /// the edge has no text.
+    pub(super) instead: u16,
     /// The first route that ends here, or [`NO_ROUTE`]; the entries are a list.
     pub(super) route: u16,
     /// The methods that a route is found for here, HEAD by GET included.
     pub(super) methods: MethodSet,
-    /// Length of the text between this node's own place and the parameter above it, or the path's start.
+    /// Length of the text between this edge and the parameter above it, or the path's start.
     pub(super) offset: u16,
     /// How many children with text there are.
     pub(super) child_count: u8,
     /// Length of the edge's text.
     pub(super) len: u8,
+    /// How many bits of `word` the edge's text does not take.
+    pub(super) unused_bits: u8,
     /// How many parameters the path has when this node has matched, its own included.
     pub(super) param_count: u8,
     /// What the edge takes from a path.
@@ -46,9 +50,9 @@ pub struct Node {
 pub(super) enum Kind {
     /// Its own text.
     Text,
-    /// One segment.
+    /// A slash and one segment, which is not empty.
     Param,
-    /// The rest.
+    /// A slash and the rest, which is not empty.
     Rest,
 }
 
@@ -69,11 +73,13 @@ impl Node {
         rest: NONE,
         parent: ROOT,
         otherwise: NONE,
+        instead: NONE,
         route: NO_ROUTE,
         methods: MethodSet::EMPTY,
         offset: 0,
         child_count: 0,
         len: 0,
+        unused_bits: 0,
         param_count: 0,
         kind: Kind::Text,
     };
@@ -81,8 +87,8 @@ impl Node {
     /// Whether `text`, eight bytes of a path, begins with the edge.
     #[inline(always)]
     pub(super) fn begins(&self, text: u64) -> bool {
-        // The shift drops what comes after the edge; masking it to six bits is what the processor does anyway.
-        (text ^ self.word) << ((64 - 8 * u32::from(self.len)) & 63) == 0
+        // The shift drops what comes after the edge. It is less than 64, so the mask changes nothing.
+        (text ^ self.word) << (self.unused_bits & 63) == 0
     }
 
     /// The place of the sibling whose edge begins with `byte`, among this node and the seven after it.

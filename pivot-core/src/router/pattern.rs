@@ -22,9 +22,9 @@ pub struct Pattern {
 pub(super) enum Piece {
     /// Up to eight bytes of text, packed: `len` says how many.
     Text { word: u64, len: u8 },
-    /// `{name}`, with the length of the whole as it is written.
+    /// `/{name}`, with the length of the whole as it is written.
     Param { written_len: usize },
-    /// `{*name}`
+    /// `/{*name}`
     Rest,
     /// Nothing: here is the pattern's end.
     End,
@@ -75,12 +75,24 @@ impl Pattern {
     }
 
     /// What stands at byte `at` of the whole text.
+    ///
+    /// A text of more than eight bytes is cut behind a slash where it can be, because routes part there; the slash
+    /// before a parameter belongs to the parameter, because then many routes need no node for it.
     pub(super) fn piece(&self, at: usize) -> Piece {
-        let mut rest = self.parts.iter().flat_map(|part| part.bytes()).skip(at);
-        let (mut word, mut len) = (0, 0);
-        for byte in rest.clone().take(8).take_while(|&byte| byte != b'{') {
+        let mut rest = self.parts.iter().flat_map(|part| part.bytes()).skip(at).peekable();
+        let (mut word, mut len, mut cut) = (0, 0, 0);
+        while let Some(byte) = rest.next() {
+            if byte == b'/' && rest.peek() == Some(&b'{') {
+                break;
+            }
+            if len == 8 {
+                len = if cut > 1 { cut } else { 8 };
+                word &= u64::MAX >> (64 - 8 * len);
+                break;
+            }
             word |= u64::from(byte) << (8 * len);
             len += 1;
+            cut = if byte == b'/' { len } else { cut };
         }
         if len > 0 {
             return Piece::Text { word, len };
@@ -88,7 +100,7 @@ impl Pattern {
         match rest.nth(1) {
             None => Piece::End,
             Some(b'*') => Piece::Rest,
-            Some(_) => Piece::Param { written_len: 3 + rest.take_while(|&byte| byte != b'}').count() },
+            Some(_) => Piece::Param { written_len: 4 + rest.take_while(|&byte| byte != b'}').count() },
         }
     }
 
@@ -157,6 +169,9 @@ fn check_segment(segment: &str, is_last: bool) -> Result<(), &'static str> {
         let name = inner.strip_prefix('*').unwrap_or(inner);
         if name.is_empty() {
             return Err("a parameter needs a name: {name} or {*name}");
+        }
+        if name.len() > usize::from(u8::MAX) {
+            return Err("a parameter's name has at most 255 bytes");
         }
         if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
             return Err("a parameter's name has letters, digits and underscores only");
@@ -243,6 +258,7 @@ mod tests {
             (&["/{*rest}", ""], "nothing follows"),
             (&["/:id"], "written {name}"),
             (&["/*"], "written {name}"),
+            (&[&*std::format!("/{{{}}}", "a".repeat(256)).leak()], "at most 255"),
             (&["/{a}/{a}"], "same name"),
             (&["/{a}", "/{*a}"], "same name"),
             (&["/{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}/{i}"], "at most 8"),
@@ -278,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_pattern_falls_into_words_and_parameters() {
-        let pattern = pattern(&["/api", "/v1/users", "/{id}", "/x"]);
+        let pattern = pattern(&["/api", "/v2.1/us", "/{id}", "/extended"]);
         let (mut at, mut pieces) = (0, std::vec::Vec::new());
         loop {
             let piece = pattern.piece(at);
@@ -295,8 +311,14 @@ mod tests {
         };
         assert_eq!(
             pieces,
-            [text(b"/api/v1/"), text(b"users/"), Piece::Param { written_len: 4 }, text(b"/x")]
+            [
+                text(b"/api/"),
+                text(b"v2.1/us"),
+                Piece::Param { written_len: 5 },
+                text(b"/extende"),
+                text(b"d")
+            ]
         );
-        assert_eq!(pattern.node_count_max(), 5);
+        assert_eq!(pattern.node_count_max(), 6);
     }
 }

@@ -4,6 +4,7 @@
 //! comparison. Adding a node therefore moves others, and every link is put right at once; that is affordable
 //! because it happens at start only.
 
+use super::names::Names;
 use super::node::{Kind, NO_ROUTE, NONE, Node, ROOT};
 use super::pattern::Piece;
 use super::{Pattern, RouteError, RouteIndex};
@@ -13,6 +14,7 @@ use crate::http::Method;
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub(super) pattern: Pattern,
+    names: Names,
     pub(super) method: Method,
     /// The next route that ends at the same node, or [`NO_ROUTE`].
     pub(super) next: u16,
@@ -20,7 +22,8 @@ pub struct Entry {
 
 impl Entry {
     /// An entry that is not in use.
-    pub const EMPTY: Self = Self { pattern: Pattern::EMPTY, method: Method::Get, next: NO_ROUTE };
+    pub const EMPTY: Self =
+        Self { pattern: Pattern::EMPTY, names: Names::EMPTY, method: Method::Get, next: NO_ROUTE };
 }
 
 impl Default for Entry {
@@ -51,9 +54,8 @@ impl<'s> Router<'s> {
         let node_capacity = nodes.len().min(usize::from(u16::MAX));
         let route_capacity = entries.len().min(usize::from(NO_ROUTE));
         let (nodes, entries) = (&mut nodes[..node_capacity], &mut entries[..route_capacity]);
-        // What another router left here must not be taken for a part of this one.
+        // What another router left here must not be taken for a part of this one. Entries are reached by nodes only.
         nodes.fill(Node::EMPTY);
-        entries.fill(Entry::EMPTY);
         Self { node_count: node_capacity.min(1), nodes, entries, route_count: 0 }
     }
 
@@ -85,7 +87,8 @@ impl<'s> Router<'s> {
         }
         let index = self.route_count as u16;
         let node = &mut self.nodes[usize::from(end)];
-        self.entries[self.route_count] = Entry { pattern, method, next: node.route };
+        self.entries[self.route_count] =
+            Entry { names: Names::new(&pattern), pattern, method, next: node.route };
         self.route_count += 1;
         node.route = index;
         node.methods = node.methods.with(method);
@@ -107,12 +110,14 @@ impl<'s> Router<'s> {
 
     /// The name of a parameter, without the `*`.
     pub fn param_name(&self, route: RouteIndex, index: usize) -> Option<&'static str> {
-        self.entry(route)?.pattern.param_names().nth(index)
+        let entry = self.entry(route)?;
+        entry.names.get(&entry.pattern, index)
     }
 
     /// The index of the parameter with this name.
     pub fn param_index(&self, route: RouteIndex, name: &str) -> Option<usize> {
-        self.entry(route)?.pattern.param_names().position(|known| known == name)
+        let entry = self.entry(route)?;
+        entry.names.position(&entry.pattern, name)
     }
 
     /// How many routes there are.
@@ -179,9 +184,10 @@ impl<'s> Router<'s> {
         let parent = self.nodes[usize::from(node)];
         for child in parent.child..parent.child + u16::from(parent.child_count) {
             let edge = self.nodes[usize::from(child)];
+            // Behind a text's end there are zeros, which no edge has.
             let common = ((edge.word ^ word).trailing_zeros() / 8) as u8;
             if common > 0 {
-                let common = common.min(len).min(edge.len);
+                let common = common.min(edge.len);
                 if common < edge.len {
                     self.split(child, common)?;
                 }
@@ -251,9 +257,12 @@ impl<'s> Router<'s> {
     fn relink(&mut self) {
         for index in 0..self.node_count {
             let (offset, param_count) = self.measure(index);
-            let otherwise = self.after_text(index);
+            let otherwise = self.after(Kind::Text, index as u16);
+            let instead = self.after(self.nodes[index].kind, self.nodes[index].parent);
             let node = &mut self.nodes[index];
-            (node.offset, node.param_count, node.otherwise) = (offset, param_count, otherwise);
+            (node.offset, node.param_count) = (offset, param_count);
+            (node.otherwise, node.instead) = (otherwise, instead);
+            node.unused_bits = if node.kind == Kind::Text { 64 - 8 * node.len.clamp(1, 8) } else { 0 };
             let (child, end) =
                 (usize::from(node.child), usize::from(node.child) + usize::from(node.child_count));
             for group in (child..end).step_by(8) {
@@ -284,21 +293,20 @@ impl<'s> Router<'s> {
         (offset, above_count + u8::from(node.kind != Kind::Text))
     }
 
-    /// Where a search goes on when the children of a node that have text lead nowhere.
-    fn after_text(&self, mut index: usize) -> u16 {
-        let mut tried = Kind::Text;
+    /// Where a search goes on when of a node's children those of a kind and those before it lead nowhere.
+    fn after(&self, mut tried: Kind, mut index: u16) -> u16 {
         loop {
-            let node = &self.nodes[index];
+            let node = &self.nodes[usize::from(index)];
             if tried == Kind::Text && node.param != NONE {
                 return node.param;
             }
             if tried != Kind::Rest && node.rest != NONE {
                 return node.rest;
             }
-            if index == usize::from(ROOT) {
+            if index == ROOT {
                 return NONE;
             }
-            (tried, index) = (node.kind, usize::from(node.parent));
+            (tried, index) = (node.kind, node.parent);
         }
     }
 }
@@ -345,13 +353,17 @@ mod tests {
                 for child in node.child..node.child + u16::from(node.child_count) {
                     visit(router.nodes, child, &mut texts);
                 }
-                let expected = order.get(place + 1 + texts.len()).copied();
+                let mut below = Vec::new();
+                visit(router.nodes, index, &mut below);
+                // `otherwise` is later than all children with text, `instead` later than everything below.
+                let links = [(node.otherwise, texts.len()), (node.instead, below.len() - 1)];
+                for (link, passed) in &links[..if index == ROOT { 1 } else { 2 }] {
+                    let later = order.iter().position(|other| other == link);
+                    prop_assert!(*link == NONE || later > Some(place + passed));
+                    prop_assert!(*link == NONE || router.nodes[usize::from(*link)].kind != Kind::Text);
+                }
                 if node.param != NONE || node.rest != NONE {
-                    prop_assert_eq!(Some(node.otherwise), expected);
-                } else if node.otherwise != NONE {
-                    let later = order.iter().position(|&other| other == node.otherwise);
-                    prop_assert!(later > Some(place + texts.len()));
-                    prop_assert_ne!(router.nodes[usize::from(node.otherwise)].kind, Kind::Text);
+                    prop_assert_eq!(Some(&node.otherwise), order.get(place + 1 + texts.len()));
                 }
                 prop_assert!((1..=8).contains(&node.len) == (node.kind == Kind::Text && index != ROOT));
             }

@@ -44,29 +44,32 @@ impl<'p> Text<'p> {
         Self { bytes, last, last_start: bytes.len().saturating_sub(8) }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
-    /// The eight bytes from `at` on, zeros after the end.
+    /// The eight bytes from `at` on, zeros after the end. `at` lies before the end; else the result means nothing.
     #[inline(always)]
     pub(super) fn word(&self, at: usize) -> u64 {
         match self.bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
             Some(chunk) => u64::from_le_bytes(*chunk),
-            None => self.last.checked_shr(8 * (at.wrapping_sub(self.last_start) as u32)).unwrap_or(0),
+            // Less than eight places behind `last_start`, so the mask changes nothing.
+            None => self.last >> ((8 * at.wrapping_sub(self.last_start)) & 63),
         }
     }
 
     /// Where the segment ends that `at` lies in: at the next slash or at the end of the path.
     #[inline(always)]
     pub(super) fn segment_end(&self, mut at: usize) -> usize {
-        while at < self.len() {
-            if let Some(index) = position(self.word(at), b'/') {
+        while let Some(chunk) = self.bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+            if let Some(index) = position(u64::from_le_bytes(*chunk), b'/') {
                 return at + index;
             }
             at += 8;
         }
-        self.len()
+        if at < self.bytes.len()
+            && let Some(index) = position(self.word(at), b'/')
+        {
+            at + index
+        } else {
+            self.bytes.len()
+        }
     }
 }
 
@@ -93,7 +96,7 @@ mod tests {
         let path = b"/abc/defgh/ijklmnop";
         for len in 0..=path.len() {
             let text = Text::new(&path[..len]);
-            for at in 0..=len {
+            for at in 0..len {
                 let mut expected = [0; 8];
                 let rest = &path[at..len.min(at + 8)];
                 expected[..rest.len()].copy_from_slice(rest);
