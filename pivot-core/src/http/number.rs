@@ -1,0 +1,135 @@
+//! Numbers as text, without the formatting machinery: it costs ten times as much, and code space on a board.
+
+/// The digits of a number, most significant first. Borrow them with [`Digits::as_bytes`].
+#[derive(Clone, Copy, Debug)]
+pub struct Digits {
+    /// Only `start..` is filled.
+    bytes: [u8; DIGITS_MAX],
+    start: u8,
+}
+
+impl Digits {
+    /// `number` to the base of ten.
+    pub const fn decimal(mut number: u64) -> Self {
+        let mut bytes = [0; DIGITS_MAX];
+        let mut start = DIGITS_MAX;
+        // Two digits for each division, which is the slow part.
+        while number >= 100 {
+            start -= 2;
+            (bytes[start], bytes[start + 1]) = pair((number % 100) as u8);
+            number /= 100;
+        }
+        if number >= 10 {
+            start -= 2;
+            (bytes[start], bytes[start + 1]) = pair(number as u8);
+        } else {
+            start -= 1;
+            bytes[start] = b'0' + number as u8;
+        }
+        Self { bytes, start: start as u8 }
+    }
+
+    /// `number` to the base of sixteen, in lower case, without leading zeros.
+    pub const fn hexadecimal(mut number: u64) -> Self {
+        let mut bytes = [0; DIGITS_MAX];
+        let mut start = DIGITS_MAX;
+        loop {
+            start -= 1;
+            bytes[start] = b"0123456789abcdef"[(number & 15) as usize];
+            number >>= 4;
+            if number == 0 {
+                return Self { bytes, start: start as u8 };
+            }
+        }
+    }
+
+    /// The digits as text.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(usize::from(self.start)..).unwrap_or(&[])
+    }
+}
+
+/// The number that `digits` write down (`1*DIGIT`), or why there is none.
+pub const fn parse_decimal(digits: &[u8]) -> Result<u64, NumberError> {
+    let mut number = Some(0_u64);
+    let mut index = 0;
+    while index < digits.len() {
+        let digit = digits[index].wrapping_sub(b'0');
+        if digit > 9 {
+            return Err(NumberError::NotANumber);
+        }
+        number = match number {
+            Some(number) => match number.checked_mul(10) {
+                Some(tens) => tens.checked_add(digit as u64),
+                None => None,
+            },
+            None => None,
+        };
+        index += 1;
+    }
+    match number {
+        _ if index == 0 => Err(NumberError::NotANumber),
+        Some(number) => Ok(number),
+        None => Err(NumberError::TooLarge),
+    }
+}
+
+/// Why text is no number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NumberError {
+    /// It is empty, or has a byte that is no digit: a sign, a space, a comma.
+    NotANumber,
+    /// It is a number that 64 bits do not hold.
+    TooLarge,
+}
+
+const fn pair(number: u8) -> (u8, u8) {
+    (b'0' + number / 10, b'0' + number % 10)
+}
+
+/// Digits of the largest number to the base of ten; to the base of sixteen it has fewer.
+const DIGITS_MAX: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::format;
+
+    #[test]
+    fn digits_are_those_of_the_formatting_machinery() {
+        let mut numbers = std::vec![0, u64::MAX];
+        for shift in 0..64 {
+            numbers.extend([1 << shift, (1 << shift) - 1, (1 << shift) + 1]);
+        }
+        for power in 0..20 {
+            let number = 10_u64.pow(power);
+            numbers.extend([number - 1, number, number + 1]);
+        }
+        for number in numbers {
+            assert_eq!(Digits::decimal(number).as_bytes(), format!("{number}").as_bytes());
+            assert_eq!(Digits::hexadecimal(number).as_bytes(), format!("{number:x}").as_bytes());
+            assert_eq!(parse_decimal(Digits::decimal(number).as_bytes()), Ok(number));
+        }
+    }
+
+    #[test]
+    fn numbers_are_digits_alone_and_fit_in_64_bits() {
+        assert_eq!(parse_decimal(b"000000000000000000000000000000007"), Ok(7));
+        assert_eq!(parse_decimal(b"18446744073709551616"), Err(NumberError::TooLarge));
+        assert_eq!(parse_decimal(b"99999999999999999999999"), Err(NumberError::TooLarge));
+        for bad in [
+            &b""[..],
+            b"+1",
+            b"-1",
+            b"1 ",
+            b" 1",
+            b"1,1",
+            b"0x1",
+            b"1_0",
+            b"99999999999999999999999x",
+            b"\xd9\xa1",
+        ] {
+            assert_eq!(parse_decimal(bad), Err(NumberError::NotANumber), "{bad:?}");
+        }
+    }
+}
