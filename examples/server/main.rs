@@ -31,12 +31,16 @@ fn serve() -> Result<u64, String> {
     let server = server.admin(&options.admin).map_err(text)?;
     drain_on_signals(server.monitor()).map_err(text)?;
     let address = server.local_address();
-    println!("Pivot serves http://{address}/ with profile {} and {} workers", options.profile, options.config.workers);
+    println!(
+        "Pivot serves http://{address}/ with profile {} and {} workers",
+        options.profile, options.config.workers
+    );
     if let Some(admin) = server.admin_address() {
         println!("  metrics and health: http://{admin}/metrics and /health, /livez, /readyz");
     }
     println!("  try: curl -i http://{address}/users/7     end: Ctrl-C");
-    let server = server.on_start(|budget| println!("All the memory it will ever take for requests:\n{budget}"));
+    let server =
+        server.on_start(|budget| println!("All the memory it will ever take for requests:\n{budget}"));
     let ended = server.run(|| pivot_examples::app(pivot_std::thread_cpu_time)).map_err(text)?;
     println!("drained after {} requests", ended.totals.requests);
     Ok(ended.cut_count)

@@ -46,8 +46,9 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Option<Op
         None => Profile::High,
         Some(index) => {
             let name = arguments.get(index + 1).ok_or("--profile needs a value; see --help")?;
-            Profile::from_name(name)
-                .ok_or_else(|| format!("--profile {name}: the profiles are standard, high, extreme and micro"))?
+            Profile::from_name(name).ok_or_else(|| {
+                format!("--profile {name}: the profiles are standard, high, extreme and micro")
+            })?
         }
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -65,9 +66,19 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Option<Op
             _ => {}
         }
         let known = [
-            "--listen", "--admin", "--workers", "--profile", "--backend", "--connections-max",
-            "--connections-per-client", "--concurrency-max", "--queue-max", "--head-max", "--body-max",
-            "--rate-limit", "--trusted-hops",
+            "--listen",
+            "--admin",
+            "--workers",
+            "--profile",
+            "--backend",
+            "--connections-max",
+            "--connections-per-client",
+            "--concurrency-max",
+            "--queue-max",
+            "--head-max",
+            "--body-max",
+            "--rate-limit",
+            "--trusted-hops",
         ];
         if !known.contains(&option.as_str()) {
             return Err(format!("unknown option {option}; --help lists them all"));
@@ -98,7 +109,8 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Option<Op
             }
             "--queue-max" => {
                 draft.queue_max = number()?;
-                draft.requests_max = draft.requests_max.max(draft.concurrency_max.saturating_add(draft.queue_max));
+                draft.requests_max =
+                    draft.requests_max.max(draft.concurrency_max.saturating_add(draft.queue_max));
             }
             "--head-max" => {
                 draft.head_size_max = number()?;

@@ -3,9 +3,7 @@
 //! It needs no operating system: what it cannot know, the CPU time of its thread, is handed in.
 #![no_std]
 
-use pivot_core::app::{
-    App, ErrorStatus, Request, Response, Routes, SendError, Sent, get, post,
-};
+use pivot_core::app::{App, ErrorStatus, Request, Response, Routes, SendError, Sent, get, post};
 use pivot_core::app::{BodyError, ParamError};
 use pivot_core::http::Status;
 use pivot_core::time::Duration;

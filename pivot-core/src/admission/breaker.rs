@@ -185,10 +185,19 @@ struct State {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    Closed { since_s: u16, results: u16, failures: u16 },
+    Closed {
+        since_s: u16,
+        results: u16,
+        failures: u16,
+    },
     /// Until then, in units of 16 ms, modulo 2³².
-    Open { until: u32 },
-    HalfOpen { trials: u8, successes: u8 },
+    Open {
+        until: u32,
+    },
+    HalfOpen {
+        trials: u8,
+        successes: u8,
+    },
 }
 
 impl State {
@@ -202,8 +211,10 @@ impl State {
             (Phase::Closed { .. }, Event::Abandoned) => (self, false),
             (Phase::Closed { since_s, results, failures }, Event::Success | Event::Failure) => {
                 let now_s = seconds(now);
-                let is_over = u64::from(now_s.wrapping_sub(since_s)) >= config.window.as_secs() || results == 0;
-                let (since_s, results, failures) = if is_over { (now_s, 0, 0) } else { (since_s, results, failures) };
+                let is_over =
+                    u64::from(now_s.wrapping_sub(since_s)) >= config.window.as_secs() || results == 0;
+                let (since_s, results, failures) =
+                    if is_over { (now_s, 0, 0) } else { (since_s, results, failures) };
                 // Saturated counts keep their proportion well enough: 4,095 results are a volume.
                 let results = (results + 1).min(COUNT_MAX);
                 let failures = (failures + u16::from(event == Event::Failure)).min(COUNT_MAX);
@@ -239,21 +250,24 @@ impl State {
                     let phase = Phase::Closed { since_s: seconds(now), results: 0, failures: 0 };
                     (Self { opened: 0, ..self.enter(phase) }, false)
                 } else {
-                    let phase = Phase::HalfOpen { trials: trials.saturating_sub(1), successes: successes + 1 };
+                    let phase =
+                        Phase::HalfOpen { trials: trials.saturating_sub(1), successes: successes + 1 };
                     (Self { phase, ..self }, false)
                 }
             }
             (Phase::HalfOpen { .. }, Event::Failure) => (self.trip(config, now), false),
-            (Phase::HalfOpen { trials, successes }, Event::Abandoned) => {
-                (Self { phase: Phase::HalfOpen { trials: trials.saturating_sub(1), successes }, ..self }, false)
-            }
+            (Phase::HalfOpen { trials, successes }, Event::Abandoned) => (
+                Self { phase: Phase::HalfOpen { trials: trials.saturating_sub(1), successes }, ..self },
+                false,
+            ),
         }
     }
 
     fn trip(self, config: &BreakerConfig, now: Instant) -> Self {
         let open = config.open.saturating_mul(1 << self.opened.min(4));
         // Up to a tenth longer, by the epoch and the moment: breakers of one fleet do not probe in step.
-        let spread = now.as_micros().wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(u64::from(self.epoch)) >> 56;
+        let spread =
+            now.as_micros().wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(u64::from(self.epoch)) >> 56;
         let open = open.saturating_add(open.saturating_mul(spread as u32) / 2_560);
         let phase = Phase::Open { until: units(now.plus(open)) };
         Self { opened: (self.opened + 1).min(4), ..self.enter(phase) }
@@ -330,9 +344,17 @@ mod tests {
     #[test]
     fn every_event_in_every_state() {
         let now = Instant::from_millis(1_000_000);
-        let open = |ms: u64| State { epoch: 1, opened: 1, phase: Phase::Open { until: units(Instant::from_millis(ms)) } };
-        let half = |trials, successes| State { epoch: 2, opened: 1, phase: Phase::HalfOpen { trials, successes } };
-        let closed = |results, failures| State { phase: Phase::Closed { since_s: 990, results, failures }, ..State::CLOSED };
+        let open = |ms: u64| State {
+            epoch: 1,
+            opened: 1,
+            phase: Phase::Open { until: units(Instant::from_millis(ms)) },
+        };
+        let half =
+            |trials, successes| State { epoch: 2, opened: 1, phase: Phase::HalfOpen { trials, successes } };
+        let closed = |results, failures| State {
+            phase: Phase::Closed { since_s: 990, results, failures },
+            ..State::CLOSED
+        };
         let states = [
             ("closed, quiet", closed(0, 0)),
             ("closed, 3 of 3 failed", closed(3, 3)),
@@ -351,7 +373,9 @@ mod tests {
                     _ if next == state => String::from("stays"),
                     Phase::Closed { results, failures, .. } => format!("closed, {failures} of {results}"),
                     Phase::Open { .. } => String::from("opens"),
-                    Phase::HalfOpen { trials, successes } => format!("half open, {trials} out, {successes} ok"),
+                    Phase::HalfOpen { trials, successes } => {
+                        format!("half open, {trials} out, {successes} ok")
+                    }
                 };
                 let passes = if passes { ", passes" } else { "" };
                 table += &format!("{name:<26}{:<12}{effect}{passes}\n", format!("{event:?}"));

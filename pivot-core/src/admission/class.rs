@@ -21,7 +21,8 @@ pub enum Class {
 
 impl Class {
     /// Every class, the most important first.
-    pub const ALL: [Self; 6] = [Self::System, Self::Critical, Self::High, Self::Normal, Self::Low, Self::Batch];
+    pub const ALL: [Self; 6] =
+        [Self::System, Self::Critical, Self::High, Self::Normal, Self::Low, Self::Batch];
     /// How many classes there are.
     pub const COUNT: usize = Self::ALL.len();
 

@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn both_caps_hold_and_everything_comes_back() {
-        let clients: Vec<AtomicU32> = (0..Connections::clients_for(3, 2)).map(|_| AtomicU32::new(0)).collect();
+        let clients: Vec<AtomicU32> =
+            (0..Connections::clients_for(3, 2)).map(|_| AtomicU32::new(0)).collect();
         let connections = Connections::new(3, 2, &clients);
         let one = [connections.try_open(key(1)), connections.try_open(key(1))];
         assert_eq!(connections.try_open(key(1)).err(), Some("connections_per_client"));

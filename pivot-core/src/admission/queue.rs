@@ -19,8 +19,14 @@ pub struct QueueNode {
 
 impl QueueNode {
     /// A place that nobody has.
-    pub const FREE: Self =
-        Self { item: 0, next: NONE, prev: NONE, class: Class::Normal, is_queued: false, since: Instant::ZERO };
+    pub const FREE: Self = Self {
+        item: 0,
+        next: NONE,
+        prev: NONE,
+        class: Class::Normal,
+        is_queued: false,
+        since: Instant::ZERO,
+    };
 }
 
 /// What was at the head of the queue.

@@ -29,15 +29,8 @@ pub enum Refusal {
 
 impl Refusal {
     /// The label of each reason, in the order of [`Refusal::index`].
-    pub const REASONS: [&'static str; 7] = [
-        "rate_limited",
-        "shed",
-        "breaker_open",
-        "queue_full",
-        "queue_expired",
-        "pool_exhausted",
-        "draining",
-    ];
+    pub const REASONS: [&'static str; 7] =
+        ["rate_limited", "shed", "breaker_open", "queue_full", "queue_expired", "pool_exhausted", "draining"];
 
     /// The place of its label in [`Refusal::REASONS`].
     pub const fn index(self) -> usize {

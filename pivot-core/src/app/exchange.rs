@@ -31,7 +31,11 @@ pub(super) const DATE_LINE_LEN: usize = 6 + 29 + 2;
 impl Clockface {
     /// A face that shows the start of time and does not know the date.
     pub const fn new() -> Self {
-        Self { now: Cell::new(Instant::ZERO), unix_s: Cell::new(None), date_line: Cell::new([0; DATE_LINE_LEN]) }
+        Self {
+            now: Cell::new(Instant::ZERO),
+            unix_s: Cell::new(None),
+            date_line: Cell::new([0; DATE_LINE_LEN]),
+        }
     }
 
     /// Sets the moment, and the seconds since 1970 if the backend knows them.

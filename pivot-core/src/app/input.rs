@@ -81,7 +81,12 @@ impl Input {
         }
     }
 
-    pub(super) fn begin(&mut self, head: &Head, window: Option<Guard<'static, Buffer>>, content_size_max: u64) {
+    pub(super) fn begin(
+        &mut self,
+        head: &Head,
+        window: Option<Guard<'static, Buffer>>,
+        content_size_max: u64,
+    ) {
         self.window = window;
         self.framing = match head.body {
             BodyLength::None => Framing::Ended,
@@ -230,7 +235,11 @@ impl Input {
 
     fn advance(&mut self, take: impl FnOnce(&[u8]) -> usize) -> Result<Option<usize>, BodyError> {
         let Some(window) = &mut self.window else {
-            return if matches!(self.framing, Framing::Ended) { Ok(Some(0)) } else { Err(BodyError::Incomplete) };
+            return if matches!(self.framing, Framing::Ended) {
+                Ok(Some(0))
+            } else {
+                Err(BodyError::Incomplete)
+            };
         };
         match &mut self.framing {
             Framing::Ended => Ok(Some(0)),

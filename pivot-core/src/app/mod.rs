@@ -45,8 +45,8 @@ mod route;
 mod routes;
 
 pub use answer::{ErrorStatus, IntoResponse};
-pub use cursor::Cursor;
 pub use controller::{Controller, controller};
+pub use cursor::Cursor;
 pub use exchange::{About, Clockface, Exchange};
 pub use group::{Group, group};
 pub use input::{BodyError, Input};

@@ -157,7 +157,9 @@ impl Output {
             buffer.consume(len);
             self.base = self.base.saturating_sub(len);
         }
-        if len > 0 && let Some(waker) = self.waker.take() {
+        if len > 0
+            && let Some(waker) = self.waker.take()
+        {
             waker.wake();
         }
     }
@@ -195,7 +197,9 @@ impl Output {
             && line.extend_from_slice(status.reason().as_bytes()).is_ok()
             && line.extend_from_slice(b"\r\n").is_ok();
         let base = self.base;
-        let Some(buffer) = self.buffer.as_mut().filter(|_| written) else { return self.fail(SendError::Full) };
+        let Some(buffer) = self.buffer.as_mut().filter(|_| written) else {
+            return self.fail(SendError::Full);
+        };
         let old_len = line_len(&buffer.filled()[base..]);
         if line.len() > old_len {
             let longer_by = line.len() - old_len;
@@ -216,7 +220,12 @@ impl Output {
         Ok(())
     }
 
-    pub(super) fn add_header(&mut self, name: &str, value: &[u8], clock: &Clockface) -> Result<(), SendError> {
+    pub(super) fn add_header(
+        &mut self,
+        name: &str,
+        value: &[u8],
+        clock: &Clockface,
+    ) -> Result<(), SendError> {
         let (Some(name), Some(value)) = (HeaderName::new(name), HeaderValue::new(value)) else {
             return self.fail(SendError::InvalidHeader);
         };
@@ -327,7 +336,11 @@ impl Output {
     }
 
     /// Appends as much content as there is room for; waits for room if there is none.
-    pub(super) fn poll_write(&mut self, context: &mut Context<'_>, content: &[u8]) -> Poll<Result<usize, SendError>> {
+    pub(super) fn poll_write(
+        &mut self,
+        context: &mut Context<'_>,
+        content: &[u8],
+    ) -> Poll<Result<usize, SendError>> {
         if self.stage != Stage::Content {
             return Poll::Ready(Err(SendError::TooLate));
         }
@@ -363,7 +376,10 @@ impl Output {
             Framing::Chunked => {
                 // Room for all of it was made sure of above.
                 let size = Digits::hexadecimal(len as u64);
-                let _ = buffer.push(size.as_bytes()) && buffer.push(b"\r\n") && buffer.push(piece) && buffer.push(b"\r\n");
+                let _ = buffer.push(size.as_bytes())
+                    && buffer.push(b"\r\n")
+                    && buffer.push(piece)
+                    && buffer.push(b"\r\n");
             }
             Framing::Exact { left } => {
                 *left -= len as u64;

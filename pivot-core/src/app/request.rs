@@ -179,7 +179,11 @@ impl<'r> Request<'r> {
         loop {
             if len == into.len() {
                 let mut one_more = [0];
-                return if self.read(&mut one_more).await? == 0 { Ok(into) } else { Err(BodyError::TooLarge) };
+                return if self.read(&mut one_more).await? == 0 {
+                    Ok(into)
+                } else {
+                    Err(BodyError::TooLarge)
+                };
             }
             match self.read(&mut into[len..]).await? {
                 0 => return Ok(&into[..len]),
@@ -232,7 +236,10 @@ impl<'r> Request<'r> {
 
 impl fmt::Debug for Request<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request").field("method", &self.method()).field("path", &self.path()).finish_non_exhaustive()
+        f.debug_struct("Request")
+            .field("method", &self.method())
+            .field("path", &self.path())
+            .finish_non_exhaustive()
     }
 }
 

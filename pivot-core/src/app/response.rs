@@ -2,8 +2,8 @@
 
 use core::future::poll_fn;
 
-use super::exchange::Exchange;
 use super::cursor::Cursor;
+use super::exchange::Exchange;
 use super::output::SendError;
 use crate::http::Status;
 

@@ -212,7 +212,10 @@ mod tests {
     #[test]
     fn an_error_names_field_value_and_range() {
         let draft = Draft { connections_max: 0, ..Profile::High.draft() };
-        assert_eq!(draft.build().unwrap_err().to_string(), "connections_max is 0, but has to be in 1-1000000");
+        assert_eq!(
+            draft.build().unwrap_err().to_string(),
+            "connections_max is 0, but has to be in 1-1000000"
+        );
         let draft = Draft { target_size_max: 9_000, head_size_max: 8_192, ..Profile::High.draft() };
         assert_eq!(draft.build().unwrap_err().field, "target_size_max");
         let mut draft = Profile::High.draft();

@@ -69,7 +69,11 @@ impl<'s> Export<'s> {
             0 => {
                 out.family("pivot_requests", "counter", "Requests by how they ended.")?;
                 for &outcome in Outcome::ALL {
-                    out.counter("pivot_requests", &[("outcome", &outcome.label())], self.totals.outcome(outcome))?;
+                    out.counter(
+                        "pivot_requests",
+                        &[("outcome", &outcome.label())],
+                        self.totals.outcome(outcome),
+                    )?;
                 }
             }
             1 => {
@@ -95,7 +99,11 @@ impl<'s> Export<'s> {
             3 => {
                 out.family("pivot_connections_closed", "counter", "Closed connections by reason.")?;
                 for &reason in CloseReason::ALL {
-                    out.counter("pivot_connections_closed", &[("reason", &reason.label())], self.totals.closed(reason))?;
+                    out.counter(
+                        "pivot_connections_closed",
+                        &[("reason", &reason.label())],
+                        self.totals.closed(reason),
+                    )?;
                 }
             }
             4 => out.histogram(
@@ -116,11 +124,14 @@ impl<'s> Export<'s> {
             }
             7 => {
                 out.family("pivot_breaker_state", "gauge", "0 closed, 1 half open, 2 open.")?;
-                gauges.breakers(&mut |route, state| out.gauge("pivot_breaker_state", &[("route", route)], state))?;
+                gauges.breakers(&mut |route, state| {
+                    out.gauge("pivot_breaker_state", &[("route", route)], state)
+                })?;
             }
             8 => {
                 out.family("pivot_memory_bytes", "gauge", "Bytes reserved at start, by part.")?;
-                gauges.memory(&mut |part, bytes| out.gauge("pivot_memory_bytes", &[("part", &part)], bytes))?;
+                gauges
+                    .memory(&mut |part, bytes| out.gauge("pivot_memory_bytes", &[("part", &part)], bytes))?;
             }
             9 => match self.format {
                 Format::OpenMetrics => into.write_str("# EOF\n")?,
@@ -152,7 +163,8 @@ const BOUNDS_US: [(u64, &str); 14] = [
     (5_000_000, "5"),
     (30_000_000, "30"),
 ];
-const QUANTILES: [(f64, &str); 5] = [(0.5, "p50"), (0.9, "p90"), (0.95, "p95"), (0.99, "p99"), (0.999, "p99_9")];
+const QUANTILES: [(f64, &str); 5] =
+    [(0.5, "p50"), (0.9, "p90"), (0.95, "p95"), (0.99, "p99"), (0.999, "p99_9")];
 
 struct Lines<'w> {
     format: Format,
@@ -213,7 +225,13 @@ impl Lines<'_> {
         self.line(name, "_count", &[], &count)
     }
 
-    fn line(&mut self, name: &str, suffix: &str, labels: Labels<'_>, value: &dyn fmt::Display) -> fmt::Result {
+    fn line(
+        &mut self,
+        name: &str,
+        suffix: &str,
+        labels: Labels<'_>,
+        value: &dyn fmt::Display,
+    ) -> fmt::Result {
         match self.format {
             Format::Prometheus | Format::OpenMetrics => {
                 write!(self.into, "{name}{suffix}")?;

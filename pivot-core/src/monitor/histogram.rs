@@ -124,7 +124,8 @@ mod tests {
         for index in 0..BUCKETS {
             let (low, high) = bucket_bounds(index);
             let middle = middle(low, high) as f64;
-            let error = ((high as f64 - middle) / high as f64).max((middle - low as f64) / (low as f64).max(1.0));
+            let error =
+                ((high as f64 - middle) / high as f64).max((middle - low as f64) / (low as f64).max(1.0));
             assert!(error <= 0.016, "bucket {index}, {low}-{high}: {error}");
         }
     }

@@ -5,8 +5,8 @@
 //! with another successor behind it, and hand a lent slot out a second time (the ABA problem; Treiber, "Systems
 //! Programming: Coping with Parallelism", 1986). The tag is 32 bits wide on 64-bit machines, 16 on others.
 
-use super::slots::Slot;
 use super::Object;
+use super::slots::Slot;
 use crate::sync::Ordering;
 
 #[cfg(target_pointer_width = "64")]
@@ -51,7 +51,12 @@ impl FreeList {
             }
             // Perhaps stale, if somebody else pops this slot meanwhile; the tag then fails the swap.
             let next = slots[index as usize].next().load(Ordering::Relaxed);
-            match self.head.compare_exchange_weak(head, tagged(next, head), Ordering::AcqRel, Ordering::Acquire) {
+            match self.head.compare_exchange_weak(
+                head,
+                tagged(next, head),
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
                 Ok(_) => return Some(index),
                 Err(now) => head = now,
             }
@@ -63,7 +68,12 @@ impl FreeList {
         loop {
             slots[index as usize].next().store((head & INDEX_MASK) as u32, Ordering::Relaxed);
             // Release publishes the link and the object's reset.
-            match self.head.compare_exchange_weak(head, tagged(index, head), Ordering::Release, Ordering::Relaxed) {
+            match self.head.compare_exchange_weak(
+                head,
+                tagged(index, head),
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
                 Ok(_) => return,
                 Err(now) => head = now,
             }

@@ -287,6 +287,7 @@ fn forwarded_for(request: &RequestHead, hops: usize) -> Option<IpAddr> {
 fn field<'r>(request: &'r RequestHead, name: &[u8]) -> Option<&'r [u8]> {
     let bytes = request.buffer.filled();
     let count = request.head.map_or(0, |head| usize::from(head.header_count));
-    let span = request.headers[..count].iter().rfind(|span| span.name.of(bytes).eq_ignore_ascii_case(name))?;
+    let span =
+        request.headers[..count].iter().rfind(|span| span.name.of(bytes).eq_ignore_ascii_case(name))?;
     Some(span.value.of(bytes))
 }

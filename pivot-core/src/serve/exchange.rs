@@ -124,7 +124,8 @@ where
         }
         self.enter(index, Phase::Running);
         self.connections[index as usize].slot = slot;
-        let future = (self.spawn)(Admitted { app: self.app, router: &shared.router, exchange, head: request });
+        let future =
+            (self.spawn)(Admitted { app: self.app, router: &shared.router, exchange, head: request });
         self.slots.fill(slot, future);
         self.resume(slot);
     }
@@ -185,14 +186,16 @@ where
         while connection.is_readable {
             let result = exchange.with_input(|input| {
                 let space = input.space();
-                if space.is_empty() { None } else { Some((socket.read(space), input)) }.map(|(read, input)| {
-                    match read {
-                        Ok(len) => input.handle_received(len),
-                        Err(Io::Closed) => input.handle_end(),
-                        Err(_) => {}
-                    }
-                    read
-                })
+                if space.is_empty() { None } else { Some((socket.read(space), input)) }.map(
+                    |(read, input)| {
+                        match read {
+                            Ok(len) => input.handle_received(len),
+                            Err(Io::Closed) => input.handle_end(),
+                            Err(_) => {}
+                        }
+                        read
+                    },
+                )
             });
             match result {
                 // No room, or nothing more to come: the bytes wait in the kernel.
@@ -284,7 +287,9 @@ where
         let status = match failure {
             Some(Outcome::Timeout) => Some(Status::SERVICE_UNAVAILABLE),
             Some(_) => Some(Status::INTERNAL_SERVER_ERROR),
-            None => exchange.with_output(|output| (!output.is_done()).then_some(Status::INTERNAL_SERVER_ERROR)),
+            None => {
+                exchange.with_output(|output| (!output.is_done()).then_some(Status::INTERNAL_SERVER_ERROR))
+            }
         };
         if let Some(status) = status {
             answer::answer_status(exchange, status, status.reason());

@@ -45,7 +45,9 @@ pub(super) fn render(answer: ShortAnswer, into: &mut Buffer, clock: &Clockface) 
     let fits = into.push(head)
         && clock.date_line().is_none_or(|date| into.push(&date))
         && answer.retry_after_s.is_none_or(|seconds| {
-            into.push(b"retry-after: ") && into.push(Digits::decimal(seconds).as_bytes()) && into.push(b"\r\n")
+            into.push(b"retry-after: ")
+                && into.push(Digits::decimal(seconds).as_bytes())
+                && into.push(b"\r\n")
         })
         && (!answer.close || into.push(b"connection: close\r\n"))
         && into.push(b"\r\n")
@@ -110,8 +112,12 @@ mod tests {
     #[test]
     fn an_answer_without_room_leaves_nothing_behind() {
         let mut buffer = Buffer::create(std::vec![0; 40].leak());
-        let answer =
-            ShortAnswer { status: Status::BAD_REQUEST, retry_after_s: None, is_head_request: false, close: true };
+        let answer = ShortAnswer {
+            status: Status::BAD_REQUEST,
+            retry_after_s: None,
+            is_head_request: false,
+            close: true,
+        };
         assert!(!render(answer, &mut buffer, &Clockface::new()));
         assert!(buffer.is_empty());
         let mut buffer = Buffer::create(std::vec![0; 400].leak());

@@ -85,7 +85,12 @@ impl Shared {
                 clients,
             ),
             requests: Pool::new(heads(arena, &config)?),
-            responses: Pool::new(buffers(arena, "responses", config.responses_max, 2 * config.response_size)?),
+            responses: Pool::new(buffers(
+                arena,
+                "responses",
+                config.responses_max,
+                2 * config.response_size,
+            )?),
             streams: Pool::new(buffers(arena, "streams", config.streams_max, config.head_size_max)?),
             uris: Pool::new(buffers(arena, "uris", config.uris_max, config.target_size_max)?),
             stats,
@@ -155,11 +160,7 @@ impl Shared {
     ///
     /// # Errors
     /// Those of any answer; [`SendError::Full`] if one family is longer than the output buffer.
-    pub async fn answer_metrics(
-        &self,
-        format: Format,
-        res: Response<'_>,
-    ) -> Result<Sent, SendError> {
+    pub async fn answer_metrics(&self, format: Format, res: Response<'_>) -> Result<Sent, SendError> {
         let mut body = res.stream(format.content_type())?;
         let mut export = Export::new(format, self.stats);
         let mut is_more = true;
@@ -245,7 +246,8 @@ impl core::error::Error for StartError {}
 
 fn heads(arena: &mut impl Arena, config: &Config) -> Result<&'static [Slot<RequestHead>], SpaceFull> {
     let count = config.requests_max;
-    let mut bytes = arena.take_bytes("heads", count * config.head_size_max)?.chunks_exact_mut(config.head_size_max);
+    let mut bytes =
+        arena.take_bytes("heads", count * config.head_size_max)?.chunks_exact_mut(config.head_size_max);
     let mut spans = arena
         .take("header tables", count * config.headers_max, |_| HeaderSpan::default())?
         .chunks_exact_mut(config.headers_max);
@@ -267,4 +269,3 @@ where
     let mut bytes = arena.take_bytes(part, count * size)?.chunks_exact_mut(size);
     Ok(arena.take("buffer slots", count, |_| Slot::new(bytes.next().unwrap_or_default()))?)
 }
-

@@ -261,9 +261,12 @@ where
         let Some(class) = self.queue.first_class() else { return timer };
         // Somebody waits: for the rest of the slice, or for a permit. Our own permits come back in our own turns.
         let limit = self.shared.permits.limit();
-        let has_permit = self.shared.permits.taken_count() < limit.saturating_sub(
-            if class == crate::admission::Class::System { 0 } else { self.shared.config.concurrency_reserved as u32 },
-        );
+        let has_permit = self.shared.permits.taken_count()
+            < limit.saturating_sub(if class == crate::admission::Class::System {
+                0
+            } else {
+                self.shared.config.concurrency_reserved as u32
+            });
         let ask_again = if has_permit { self.now } else { self.now.plus(PERMIT_POLL) };
         Some(timer.map_or(ask_again, |timer| timer.min(ask_again)))
     }

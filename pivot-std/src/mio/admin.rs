@@ -43,7 +43,8 @@ fn run_app<R: Routes + 'static>(
 fn app(monitor: Monitor) -> App<impl Routes> {
     App::new((
         get("/metrics", async move |req: pivot_core::app::Request<'_>, res| {
-            let accepts_open = req.header("accept").is_some_and(|accept| accept.contains("application/openmetrics-text"));
+            let accepts_open =
+                req.header("accept").is_some_and(|accept| accept.contains("application/openmetrics-text"));
             let format = match req.query_value("format") {
                 Some("json") => Format::Json,
                 Some("statsd") => Format::StatsD,

@@ -17,9 +17,11 @@ const DESCRIPTORS_BESIDE: u64 = 64;
 /// Opens `count` listeners at one address; the kernel spreads clients over them.
 pub(super) fn listen(address: &str, count: usize) -> Result<Vec<TcpListener>, Error> {
     let failed = |source| Error::Listen { address: address.to_owned(), source };
-    let mut wanted = address.to_socket_addrs().map_err(failed)?.next().ok_or_else(|| {
-        failed(io::Error::new(io::ErrorKind::InvalidInput, "the name has no address"))
-    })?;
+    let mut wanted = address
+        .to_socket_addrs()
+        .map_err(failed)?
+        .next()
+        .ok_or_else(|| failed(io::Error::new(io::ErrorKind::InvalidInput, "the name has no address")))?;
     // Sockets that share a port do so with every program of the same user: an address that is taken shows only to a
     // socket that does not want to share.
     let first = open(wanted, false).map_err(failed)?;
@@ -55,8 +57,10 @@ pub(super) fn reserve_descriptors(connections_max: usize, workers: usize) -> Res
     }
     if limit.current != limit.maximum {
         let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-        setrlimit(Resource::Nofile, raised)
-            .map_err(|error| Error::System { what: "raise the limit of file descriptors", source: error.into() })?;
+        setrlimit(Resource::Nofile, raised).map_err(|error| Error::System {
+            what: "raise the limit of file descriptors",
+            source: error.into(),
+        })?;
     }
     Ok(())
 }

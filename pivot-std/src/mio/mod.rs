@@ -112,7 +112,8 @@ impl Server {
         for _ in &self.listeners {
             pollers.push(turns::poller()?);
         }
-        let admin = self.admin.map(|(listener, _)| turns::poller().map(|poller| (listener, poller))).transpose()?;
+        let admin =
+            self.admin.map(|(listener, _)| turns::poller().map(|poller| (listener, poller))).transpose()?;
         let wakers = pollers.iter().map(|(_, waker)| *waker).collect();
         let running = Running { shared, wakers, admin_waker: admin.as_ref().map(|(_, (_, waker))| *waker) };
         // Nobody but this function sets it, and a server runs once.
@@ -128,7 +129,8 @@ impl Server {
                         let worker = heap.lock().map_err(|_| poisoned()).and_then(|mut heap| {
                             let host = StdHost::new();
                             let app = app();
-                            let worker = Worker::new(&mut *heap, shared, index, app, host, waker, serve::run::<R>);
+                            let worker =
+                                Worker::new(&mut *heap, shared, index, app, host, waker, serve::run::<R>);
                             worker.map_err(Error::from)
                         });
                         report.wait();
@@ -141,7 +143,8 @@ impl Server {
             if let (Some(on_start), Ok(heap)) = (self.on_start, heap.lock()) {
                 on_start(heap.budget());
             }
-            let admin = admin.map(|(listener, poller)| scope.spawn(move || admin::run(listener, poller, monitor)));
+            let admin =
+                admin.map(|(listener, poller)| scope.spawn(move || admin::run(listener, poller, monitor)));
             let mut result = Ok(());
             for worker in workers {
                 let ended = worker.join().unwrap_or_else(|_| Err(poisoned()));
@@ -232,7 +235,8 @@ impl Monitor {
             (permits_are_gone, "every permit is taken"),
             (u64::from(shared.open_count()) >= config.connections_max as u64, "every connection is taken"),
         ];
-        let reasons: Vec<&str> = reasons.iter().filter(|(holds, _)| *holds).map(|(_, reason)| *reason).collect();
+        let reasons: Vec<&str> =
+            reasons.iter().filter(|(holds, _)| *holds).map(|(_, reason)| *reason).collect();
         let status = if reasons.is_empty() { "ok" } else { "degraded" };
         let code = if reasons.is_empty() { 200 } else { 503 };
         let totals = shared.totals();
@@ -312,6 +316,8 @@ fn address_of(listener: &TcpListener, wanted: &str) -> Result<SocketAddr, Error>
 }
 
 fn poisoned() -> Error {
-    Error::System { what: "run a worker", source: std::io::Error::other("a worker panicked; this is a bug in Pivot") }
+    Error::System {
+        what: "run a worker",
+        source: std::io::Error::other("a worker panicked; this is a bug in Pivot"),
+    }
 }
-

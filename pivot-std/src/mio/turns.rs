@@ -49,7 +49,8 @@ where
     F: Future<Output = ()>,
 {
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-    let mut accepting = Accepting { listener: Some(listener), reserve: File::open("/dev/null").ok(), again_at: None };
+    let mut accepting =
+        Accepting { listener: Some(listener), reserve: File::open("/dev/null").ok(), again_at: None };
     let mut events = Events::with_capacity(EVENTS_MAX);
     let mut drain_until = None;
     loop {
