@@ -92,8 +92,8 @@ impl Router<'_> {
     ///
     /// At most [`node_count`](Self::node_count) steps, whatever the path; see [the module](super).
     pub fn find(&self, method: Method, path: &[u8]) -> Found {
-        // The parameters are written where the caller reads them. Moving them at the end, by wider loads than the
-        // stores before, makes the processor wait: a third of the whole time.
+        // The parameters are written into the answer. Moving them there at the end, by wider loads than the stores
+        // just before, makes the processor wait: a search with one parameter took 45 ns in place of 33.
         let mut found = Found::Route { route: RouteIndex(NO_ROUTE), params: Params::EMPTY };
         if let Found::Route { route, params } = &mut found {
             match self.search(method, path, params) {
