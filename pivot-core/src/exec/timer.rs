@@ -289,7 +289,7 @@ mod tests {
                 match operation {
                     0 => {
                         // Never at once: the tick that has begun is over.
-                        let at_ms = now_ms + amount.min(AWAY_MAX_MS).max(1);
+                        let at_ms = now_ms + amount.clamp(1, AWAY_MAX_MS);
                         wheel.arm(timer, Instant::from_millis(now_ms + amount));
                         naive[timer as usize] = Some(at_ms);
                     }

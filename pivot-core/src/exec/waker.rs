@@ -156,7 +156,9 @@ mod tests {
     fn a_waker_wakes_its_slot_from_another_thread() {
         let domain = Domain::register(set(40)).unwrap();
         let waker = domain.waker(33);
-        std::thread::spawn(move || waker.clone().wake()).join().unwrap();
+        let other = waker.clone();
+        drop(waker);
+        std::thread::spawn(move || other.wake()).join().unwrap();
         assert_eq!(taken(domain.set()), [33]);
     }
 

@@ -95,8 +95,8 @@ impl<T: Object> Slot<T> {
 /// A reference to the object of a slot that the caller holds.
 ///
 /// # Safety
-/// The caller holds the slot's number for all of `'g`, and makes no exclusive reference meanwhile.
-pub(super) unsafe fn object_ref<'g, T: Object>(slot: &'g Slot<T>) -> &'g T {
+/// The caller holds the slot's number for as long as the reference lives, and makes no exclusive reference meanwhile.
+pub(super) unsafe fn object_ref<T: Object>(slot: &Slot<T>) -> &T {
     // SAFETY: the pointer is to a live object; that nobody changes it is the caller's promise.
     unsafe { &*slot.object() }
 }
@@ -104,9 +104,9 @@ pub(super) unsafe fn object_ref<'g, T: Object>(slot: &'g Slot<T>) -> &'g T {
 /// An exclusive reference to the object of a slot that the caller holds.
 ///
 /// # Safety
-/// The caller holds the slot's number for all of `'g`, and makes no other reference meanwhile.
+/// The caller holds the slot's number for as long as the reference lives, and makes no other reference meanwhile.
 #[allow(clippy::mut_from_ref, reason = "exclusive by the caller's promise, as with `UnsafeCell::get`")]
-pub(super) unsafe fn object_mut<'g, T: Object>(slot: &'g Slot<T>) -> &'g mut T {
+pub(super) unsafe fn object_mut<T: Object>(slot: &Slot<T>) -> &mut T {
     // SAFETY: the pointer is to a live object; that nobody else reaches it is the caller's promise.
     unsafe { &mut *slot.object() }
 }
