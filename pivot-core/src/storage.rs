@@ -7,7 +7,10 @@
 //! memory is taken and cannot drift from it. Nothing is ever given back: a server's tables live as long as
 //! the program.
 #![allow(unsafe_code)]
-#![allow(clippy::mut_from_ref, reason = "what an arena gives does not come from the name that it is accounted to")]
+#![allow(
+    clippy::mut_from_ref,
+    reason = "what an arena gives does not come from the name that it is accounted to"
+)]
 
 use core::cell::UnsafeCell;
 use core::fmt;

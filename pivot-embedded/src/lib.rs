@@ -105,11 +105,11 @@ where
         let mut set = SocketSet::new(storage);
         let receive = arena.take_bytes("receive buffers", count * stack.receive_size)?;
         let send = arena.take_bytes("send buffers", count * stack.send_size)?;
-        let mut buffers = receive.chunks_exact_mut(stack.receive_size).zip(send.chunks_exact_mut(stack.send_size));
+        let mut buffers =
+            receive.chunks_exact_mut(stack.receive_size).zip(send.chunks_exact_mut(stack.send_size));
         let connections = arena.take("socket places", count, |_| {
             let (receive, send) = buffers.next().unwrap_or_default();
-            let mut socket =
-                tcp::Socket::new(tcp::SocketBuffer::new(receive), tcp::SocketBuffer::new(send));
+            let mut socket = tcp::Socket::new(tcp::SocketBuffer::new(receive), tcp::SocketBuffer::new(send));
             // A small answer leaves at once, and no answer waits for an acknowledgement.
             socket.set_nagle_enabled(false);
             socket.set_ack_delay(None);

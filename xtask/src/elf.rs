@@ -42,7 +42,7 @@ pub(crate) fn report(elf: &[u8]) -> Option<String> {
         });
     let mut said = format!("text {text} B, static RAM {ram} B");
     if let Some(bytes) = connection {
-        let _ = write!(said, ", a connection {bytes} B");
+        let _ = write!(said, ", buffers of a connection {bytes} B");
     }
     for (name, size, _) in symbols.iter().take(10) {
         let _ = write!(said, "\n  {size:>7} {name}");
