@@ -165,6 +165,12 @@ impl Server {
         self.notify(client, Readiness { readable: true, ended: true, ..Readiness::default() });
     }
 
+    /// Sends bytes and ends the client's side, so that the server hears of both at once.
+    pub fn send_and_end(&mut self, client: Client, bytes: &[u8]) {
+        self.clients[client.0].0.send(bytes);
+        self.end(client);
+    }
+
     /// Resets the connection.
     pub fn reset(&mut self, client: Client) {
         self.clients[client.0].0.reset();

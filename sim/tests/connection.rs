@@ -197,6 +197,17 @@ fn a_half_closed_client_still_gets_its_answer() {
 }
 
 #[test]
+fn an_end_that_comes_with_the_request_is_not_lost() {
+    let mut server = server();
+    let client = server.connect();
+    server.send_and_end(client, b"GET /slow?ms=1000 HTTP/1.1\r\nHost: a\r\n\r\n");
+    server.advance(SECOND * 2);
+    assert_eq!(codes(&text(&server, client)), [200]);
+    assert!(!server.is_open(client));
+    server.assert_everything_home();
+}
+
+#[test]
 fn a_reset_cancels_the_handler() {
     let mut server = server();
     let client = server.connect();

@@ -50,6 +50,8 @@ pub(super) struct Connection<S> {
     pub(super) drain_left: u16,
     pub(super) phase: Phase,
     pub(super) is_readable: bool,
+    /// The peer has ended its side: behind what is there to read comes the end, and nobody will say so again.
+    pub(super) end_is_near: bool,
     pub(super) peer_ended: bool,
     /// The client may not send what it announced: the connection ends after this answer.
     pub(super) must_linger: bool,
@@ -76,6 +78,7 @@ impl<S> Connection<S> {
             drain_left: 0,
             phase: Phase::Free,
             is_readable: false,
+            end_is_near: false,
             peer_ended: false,
             must_linger: false,
             close_reason: crate::monitor::CloseReason::Finished,

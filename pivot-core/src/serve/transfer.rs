@@ -75,7 +75,7 @@ where
         match socket.read(space) {
             Ok(len) => {
                 // A short read has drained the socket, but for an end that came with the data.
-                connection.is_readable = len == space_len;
+                connection.is_readable = len == space_len || connection.end_is_near;
                 request.buffer.fill(len);
                 self.stats.received_bytes.add(len as u64);
                 let rate_min = self.shared.config.head_rate_min;

@@ -179,6 +179,7 @@ where
         connection.permit = Some(permit);
         connection.set_peer(peer);
         connection.is_readable = false;
+        connection.end_is_near = false;
         connection.peer_ended = false;
         connection.must_linger = false;
         connection.close_reason = CloseReason::Finished;
@@ -205,6 +206,7 @@ where
             return self.handle_reset(token.index);
         }
         connection.is_readable |= readiness.readable || readiness.ended;
+        connection.end_is_near |= readiness.ended;
         if readiness.writable {
             self.handle_writable(token.index);
         }
