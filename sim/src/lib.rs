@@ -233,6 +233,11 @@ impl Server {
         assert_eq!(self.shared.open_count(), 0);
     }
 
+    /// Forgets all clients, once their connections are closed; their names mean nothing afterwards.
+    pub fn forget_clients(&mut self) {
+        self.clients.clear();
+    }
+
     fn notify(&mut self, client: Client, readiness: Readiness) {
         if let Some(token) = self.clients[client.0].1 {
             self.worker.handle_ready(token, readiness);

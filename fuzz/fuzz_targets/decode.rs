@@ -1,0 +1,33 @@
+//! Heads: whatever the bytes, every prefix is judged as the whole is, and spans lie inside the head.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use pivot_core::http::h1::decode::{HeadLimits, HeaderSpan, decode_head};
+
+const LIMITS: HeadLimits = HeadLimits { head_size_max: 512, target_size_max: 128, headers_max: 16 };
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut table = [HeaderSpan::default(); 16];
+    let whole = decode_head(bytes, &LIMITS, &mut table);
+    if let Ok(Some(head)) = &whole {
+        let len = usize::from(head.len);
+        assert!(len <= bytes.len() && usize::from(head.header_count) <= table.len());
+        let spans =
+            table[..usize::from(head.header_count)].iter().flat_map(|header| [header.name, header.value]);
+        for span in spans.chain([head.target, head.path, head.host]).chain(head.query) {
+            assert!(usize::from(span.start) + usize::from(span.len) <= len);
+        }
+    }
+    // The first verdict stands, however much more comes.
+    let mut verdict = None;
+    for len in 0..=bytes.len().min(600) {
+        let mut table = [HeaderSpan::default(); 16];
+        let now = match decode_head(&bytes[..len], &LIMITS, &mut table) {
+            Ok(None) => None,
+            Ok(Some(head)) => Some(Ok(head.len)),
+            Err(error) => Some(Err(error.status())),
+        };
+        assert!(verdict.is_none() || verdict == now, "{verdict:?}, then {now:?} at {len}");
+        verdict = now;
+    }
+});
