@@ -24,7 +24,8 @@ impl Counter {
     /// Adds to the count. For its one writer.
     pub fn add(&self, more: u64) {
         // Relaxed: a count publishes nothing but itself.
-        self.0.store(self.0.load(Ordering::Relaxed).saturating_add(more), Ordering::Relaxed);
+        let count = self.0.load(Ordering::Relaxed);
+        self.0.store(count.saturating_add(more), Ordering::Relaxed);
     }
 
     /// Takes from the count. For its one writer.
