@@ -1,4 +1,5 @@
 //! A server in a thread of the test, and a client that speaks plain bytes.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
