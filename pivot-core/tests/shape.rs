@@ -100,7 +100,6 @@ fn one_hundred_and_thirty_routes_are_one_value_in_the_order_in_which_they_were_w
 fn the_future_of_all_routes_is_the_largest_handlers_and_a_little_more() {
     let largest = handler_size(large as fn(Request<'static>, Response<'static>) -> _);
     let whole = run_size(app);
-    println!("the largest handler's future has {largest} bytes, the application's {whole}");
     assert!(largest >= 2_000);
     let beyond = whole - largest;
     assert!(beyond <= BEYOND_MAX, "{beyond} bytes beyond the largest handler's {largest}");
