@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::answer::IntoResponse;
+use super::future::{Inner, Respond};
 use super::request::Request;
 use super::response::{Answered, Response};
 use super::routes::{Prefix, RouteSpec, Routes};
@@ -23,9 +24,8 @@ where
     M: AsyncFn(Request<'a>, Response<'a>, Next<'a, R>) -> T + 'a,
     T: IntoResponse,
 {
-    async fn run(&'a self, req: Request<'a>, res: Response<'a>, next: Next<'a, R>) {
-        let exchange = req.exchange;
-        self(req, res, next).await.respond(exchange);
+    fn run(&'a self, req: Request<'a>, res: Response<'a>, next: Next<'a, R>) -> impl Future<Output = ()> {
+        Respond::new(req.exchange, self(req, res, next))
     }
 }
 
@@ -43,13 +43,11 @@ impl<R> fmt::Debug for Next<'_, R> {
 
 impl<'r, R: Routes> Next<'r, R> {
     /// Runs it, and answers with what can still be done about its answer.
-    pub async fn run<'a>(self, req: Request<'a>, res: Response<'a>) -> Answered<'a>
+    pub fn run<'a>(self, req: Request<'a>, res: Response<'a>) -> impl Future<Output = Answered<'a>>
     where
         'r: 'a,
     {
-        let exchange = req.exchange;
-        self.routes.call(&(), self.index, req, res).await;
-        Answered { exchange }
+        Inner::new(req.exchange, self.routes.call(&(), self.index, req, res))
     }
 }
 

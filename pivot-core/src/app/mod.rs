@@ -35,6 +35,7 @@ pub mod buffer;
 mod controller;
 mod cursor;
 mod exchange;
+mod future;
 mod group;
 mod input;
 mod layer;
@@ -88,7 +89,7 @@ impl<R: Routes> App<R> {
     }
 
     /// Runs the handler of the route with this number, or what answers where there is none.
-    pub async fn call<'r>(&'r self, index: usize, req: Request<'r>, res: Response<'r>) {
-        self.routes.call(&(), index, req, res).await;
+    pub fn call<'r>(&'r self, index: usize, req: Request<'r>, res: Response<'r>) -> impl Future<Output = ()> {
+        self.routes.call(&(), index, req, res)
     }
 }

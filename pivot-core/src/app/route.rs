@@ -3,7 +3,8 @@
 use core::fmt;
 use core::marker::PhantomData;
 
-use super::answer::{self, IntoResponse};
+use super::answer::IntoResponse;
+use super::future::{OneOf1, Respond};
 use super::layer::{Layered, Middleware};
 use super::request::Request;
 use super::response::Response;
@@ -138,12 +139,17 @@ where
         add(&RouteSpec { method: self.method, prefix, pattern: self.pattern });
     }
 
-    async fn call<'r>(&'r self, _: &'r C, index: usize, req: Request<'r>, res: Response<'r>) {
+    fn call<'r>(
+        &'r self,
+        _: &'r C,
+        index: usize,
+        req: Request<'r>,
+        res: Response<'r>,
+    ) -> impl Future<Output = ()> {
         if index != 0 {
-            return answer::no_route(&req);
+            return OneOf1::NoRoute { req };
         }
-        let exchange = req.exchange;
-        (self.handler.run)(req, res).await.respond(exchange);
+        OneOf1::A { future: Respond::new(req.exchange, (self.handler.run)(req, res)) }
     }
 }
 
@@ -158,11 +164,16 @@ where
         add(&RouteSpec { method: self.method, prefix, pattern: self.pattern });
     }
 
-    async fn call<'r>(&'r self, context: &'r C, index: usize, req: Request<'r>, res: Response<'r>) {
+    fn call<'r>(
+        &'r self,
+        context: &'r C,
+        index: usize,
+        req: Request<'r>,
+        res: Response<'r>,
+    ) -> impl Future<Output = ()> {
         if index != 0 {
-            return answer::no_route(&req);
+            return OneOf1::NoRoute { req };
         }
-        let exchange = req.exchange;
-        (self.handler.run)(context, req, res).await.respond(exchange);
+        OneOf1::A { future: Respond::new(req.exchange, (self.handler.run)(context, req, res)) }
     }
 }

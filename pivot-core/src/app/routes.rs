@@ -1,6 +1,8 @@
 //! What an application is made of, seen as a numbered list of routes.
 
-use super::answer;
+use core::future::Ready;
+
+use super::future;
 use super::request::Request;
 use super::response::Response;
 use crate::http::Method;
@@ -75,13 +77,14 @@ impl<C> Routes<C> for () {
 
     fn visit(&self, _: &Prefix<'_>, _: &mut dyn FnMut(&RouteSpec<'_>)) {}
 
-    async fn call<'r>(&'r self, _: &'r C, _: usize, req: Request<'r>, _: Response<'r>) {
-        answer::no_route(&req);
+    fn call<'r>(&'r self, _: &'r C, _: usize, req: Request<'r>, _: Response<'r>) -> impl Future<Output = ()> {
+        let answer: future::OneOf1<'r, Ready<()>> = future::OneOf1::NoRoute { req };
+        answer
     }
 }
 
 macro_rules! tuples {
-    ($(($($name:ident $field:tt)+))+) => { $(
+    ($($one_of:ident ($($name:ident $field:tt)+))+) => { $(
         impl<C, $($name: Routes<C>),+> Routes<C> for ($($name,)+) {
             const COUNT: usize = 0 $(+ $name::COUNT)+;
 
@@ -89,36 +92,42 @@ macro_rules! tuples {
                 $(self.$field.visit(prefix, add);)+
             }
 
-            async fn call<'r>(&'r self, context: &'r C, index: usize, req: Request<'r>, res: Response<'r>) {
+            fn call<'r>(
+                &'r self,
+                context: &'r C,
+                index: usize,
+                req: Request<'r>,
+                res: Response<'r>,
+            ) -> impl Future<Output = ()> {
                 let mut index = index;
                 $(
                     if index < $name::COUNT {
-                        return self.$field.call(context, index, req, res).await;
+                        return future::$one_of::$name { future: self.$field.call(context, index, req, res) };
                     }
                     index -= $name::COUNT;
                 )+
                 let _ = index;
-                answer::no_route(&req);
+                future::$one_of::NoRoute { req }
             }
         }
     )+ };
 }
 
 tuples! {
-    (A 0)
-    (A 0 B 1)
-    (A 0 B 1 D 2)
-    (A 0 B 1 D 2 E 3)
-    (A 0 B 1 D 2 E 3 F 4)
-    (A 0 B 1 D 2 E 3 F 4 G 5)
-    (A 0 B 1 D 2 E 3 F 4 G 5 H 6)
-    (A 0 B 1 D 2 E 3 F 4 G 5 H 6 I 7)
-    (A 0 B 1 D 2 E 3 F 4 G 5 H 6 I 7 J 8)
-    (A 0 B 1 D 2 E 3 F 4 G 5 H 6 I 7 J 8 K 9)
-    (A 0 B 1 D 2 E 3 F 4 G 5 H 6 I 7 J 8 K 9 L 10)
-    (A 0 B 1 D 2 E 3 F 4 G 5 H 6 I 7 J 8 K 9 L 10 M 11)
-    (A 0 B 1 D 2 E 3 F 4 G 5 H 6 I 7 J 8 K 9 L 10 M 11 N 12)
-    (A 0 B 1 D 2 E 3 F 4 G 5 H 6 I 7 J 8 K 9 L 10 M 11 N 12 O 13)
-    (A 0 B 1 D 2 E 3 F 4 G 5 H 6 I 7 J 8 K 9 L 10 M 11 N 12 O 13 P 14)
-    (A 0 B 1 D 2 E 3 F 4 G 5 H 6 I 7 J 8 K 9 L 10 M 11 N 12 O 13 P 14 Q 15)
+    OneOf1 (A 0)
+    OneOf2 (A 0 B 1)
+    OneOf3 (A 0 B 1 D 2)
+    OneOf4 (A 0 B 1 D 2 E 3)
+    OneOf5 (A 0 B 1 D 2 E 3 F 4)
+    OneOf6 (A 0 B 1 D 2 E 3 F 4 G 5)
+    OneOf7 (A 0 B 1 D 2 E 3 F 4 G 5 H 6)
+    OneOf8 (A 0 B 1 D 2 E 3 F 4 G 5 H 6 I 7)
+    OneOf9 (A 0 B 1 D 2 E 3 F 4 G 5 H 6 I 7 J 8)
+    OneOf10 (A 0 B 1 D 2 E 3 F 4 G 5 H 6 I 7 J 8 K 9)
+    OneOf11 (A 0 B 1 D 2 E 3 F 4 G 5 H 6 I 7 J 8 K 9 L 10)
+    OneOf12 (A 0 B 1 D 2 E 3 F 4 G 5 H 6 I 7 J 8 K 9 L 10 M 11)
+    OneOf13 (A 0 B 1 D 2 E 3 F 4 G 5 H 6 I 7 J 8 K 9 L 10 M 11 N 12)
+    OneOf14 (A 0 B 1 D 2 E 3 F 4 G 5 H 6 I 7 J 8 K 9 L 10 M 11 N 12 O 13)
+    OneOf15 (A 0 B 1 D 2 E 3 F 4 G 5 H 6 I 7 J 8 K 9 L 10 M 11 N 12 O 13 P 14)
+    OneOf16 (A 0 B 1 D 2 E 3 F 4 G 5 H 6 I 7 J 8 K 9 L 10 M 11 N 12 O 13 P 14 Q 15)
 }
