@@ -16,7 +16,7 @@ use pivot_core::app::{App, Routes};
 use pivot_core::exec::Notify;
 use pivot_core::mode::Config;
 use pivot_core::serve::{Admitted, Host, Readiness, Shared, StartError, Token, Worker};
-use pivot_core::storage::{Arena, take_one};
+use pivot_core::storage::{Arena, Plan, take_one};
 use pivot_core::time::{Duration, Instant};
 use smoltcp::iface::{Interface, SocketHandle, SocketSet, SocketStorage};
 use smoltcp::phy::Device;
@@ -56,6 +56,43 @@ pub struct Server<D: Device, H, R: Routes + 'static, M, F: 'static> {
     worker: Worker<StackSocket, H, R, M, F>,
     shared: &'static Shared,
     stack: Stack,
+}
+
+/// The memory that a server of this application takes, known while it is compiled: the size of the `Space` for it.
+///
+/// `spawn` is [`pivot_core::serve::run`]. [`Plan::within`] makes a server that is too large an error of the compiler.
+///
+/// ```
+/// use pivot_core::app::{App, Routes, get};
+/// use pivot_core::mode::{Config, Profile};
+/// use pivot_core::{serve, storage::Space};
+/// use pivot_embedded::{Stack, server_size};
+///
+/// fn app() -> App<impl Routes> {
+///     App::new((get("/", async |_req, res| res.text("hello")),))
+/// }
+/// const CONFIG: Config = match Profile::Micro.draft().build() {
+///     Ok(config) => config,
+///     Err(_) => panic!("the Micro profile is valid"),
+/// };
+/// static SPACE: Space<{ server_size(app, &CONFIG, &Stack::PRESET, serve::run).within(48 << 10) }> = Space::new();
+/// # assert!(SPACE.arena().is_some());
+/// ```
+pub const fn server_size<R: Routes + 'static, F: Future<Output = ()> + 'static>(
+    _: fn() -> App<R>,
+    config: &Config,
+    stack: &Stack,
+    _: fn(Admitted<R>) -> F,
+) -> Plan {
+    let count = config.get().connections_max;
+    let plan = Shared::plan::<R>(Plan::new(), config)
+        .with::<SocketStorage<'static>>(count)
+        .with::<u8>(count * stack.receive_size)
+        .with::<u8>(count * stack.send_size)
+        .with::<Place>(count)
+        .with_one::<Sockets>();
+    // Neither the clock nor the function itself is in what a worker takes.
+    Worker::<StackSocket, (), R, (), F>::plan(plan, config)
 }
 
 type Sockets = RefCell<SocketSet<'static>>;

@@ -293,3 +293,24 @@ fn more_clients_than_sockets_do_not_hurt_those_that_are_served() {
     assert!(net.received(late).ends_with("Hello from Pivot\n"), "a place that was left is free again");
     net.assert_everything_home();
 }
+
+#[test]
+fn a_server_takes_as_much_memory_as_its_constant_says() {
+    use pivot_core::mode::{self, Profile};
+    use pivot_core::serve;
+    use pivot_core::storage::Space;
+    use pivot_embedded::server_size;
+    const CONFIG: mode::Config = match Profile::Micro.draft().build() {
+        Ok(config) => config,
+        Err(_) => panic!("the Micro profile is valid"),
+    };
+    const SIZE: usize = server_size(app, &CONFIG, &Stack::PRESET, serve::run).within(64 << 10);
+    static SPACE: Space<SIZE> = Space::new();
+    let mut arena = SPACE.arena().unwrap();
+    let mut device = End { incoming: Queue::default(), outgoing: Queue::default() };
+    let interface = interface(&mut device, 1);
+    let clock = Clock(Rc::new(Cell::new(Instant::ZERO)));
+    Server::new(&mut arena, (CONFIG, Stack::PRESET), app, (device, interface, clock), Seed(1, 2), serve::run)
+        .unwrap();
+    assert_eq!(arena.free_len(), 0);
+}

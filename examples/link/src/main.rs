@@ -16,7 +16,7 @@ use pivot_core::mode::{Config, Draft, Profile};
 use pivot_core::serve::{self, Host};
 use pivot_core::storage::{Arena, Space};
 use pivot_core::time::{Duration, Instant};
-use pivot_embedded::{Server, Stack};
+use pivot_embedded::{Server, Stack, server_size};
 use portable_atomic as _;
 use smoltcp::iface::Interface;
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
@@ -28,8 +28,9 @@ const CONFIG: Config = match DRAFT.build() {
     Err(_) => panic!("the Micro profile is valid"),
 };
 
-/// Everything that the server will ever take.
-static SPACE: Space<{ 40 << 10 }> = Space::new();
+/// Everything that the server will ever take: 8 KiB of the 64 are left for the stack and everything else.
+static SPACE: Space<{ server_size(app, &CONFIG, &Stack::PRESET, serve::run).within(56 << 10) }> =
+    Space::new();
 
 /// The buffers of one connection: its ring each way, a head with its table, an answer. Read from the image by name.
 #[used]

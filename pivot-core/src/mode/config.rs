@@ -87,6 +87,13 @@ pub struct Draft {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config(Draft);
 
+impl Config {
+    /// The fields, where [`Deref`](core::ops::Deref) cannot be used: in constants.
+    pub const fn get(&self) -> &Draft {
+        &self.0
+    }
+}
+
 impl core::ops::Deref for Config {
     type Target = Draft;
     fn deref(&self) -> &Draft {

@@ -12,7 +12,7 @@ use crate::mode::Config;
 use crate::monitor::{Export, Format, Gauges, Totals, WorkerStats};
 use crate::pool::{Object, Pool, Slot};
 use crate::router::{Entry, Node, Pattern, RouteError, RouteIndex, Router};
-use crate::storage::{Arena, Budget, SpaceFull, take_one};
+use crate::storage::{Arena, Budget, Plan, SpaceFull, take_one};
 use crate::sync::{AtomicBool, AtomicU32, Ordering};
 
 /// Limits, pools, routes and counts that every worker uses: N workers admit no more than one would.
@@ -100,6 +100,28 @@ impl Shared {
         };
         shared.budget = arena.budget().clone();
         Ok(take_one(arena, "shared", shared)?)
+    }
+
+    /// What [`Shared::new`] takes.
+    pub const fn plan<R: Routes>(plan: Plan, config: &Config) -> Plan {
+        let config = config.get();
+        let breaker_count = if config.breaker.is_some() { R::COUNT } else { 0 };
+        let plan = plan
+            .with::<Node>(config.router_nodes_max)
+            .with::<Entry>(if R::COUNT == 0 { 1 } else { R::COUNT })
+            .with::<RateCell>(RateLimiter::cells_for(config.clients_max))
+            .with::<Breaker>(breaker_count)
+            .with::<AtomicU32>(Connections::clients_for(
+                config.connections_max,
+                config.connections_per_client,
+            ))
+            .with::<WorkerStats>(config.workers)
+            .with::<u8>(config.requests_max * config.head_size_max)
+            .with::<HeaderSpan>(config.requests_max * config.headers_max)
+            .with::<Slot<RequestHead>>(config.requests_max);
+        let plan = plan_buffers(plan, config.responses_max, 2 * config.response_size);
+        let plan = plan_buffers(plan, config.streams_max, config.head_size_max);
+        plan_buffers(plan, config.uris_max, config.target_size_max).with_one::<Self>()
     }
 
     /// The configuration in force.
@@ -268,4 +290,8 @@ where
 {
     let mut bytes = arena.take_bytes(part, count * size)?.chunks_exact_mut(size);
     Ok(arena.take("buffer slots", count, |_| Slot::new(bytes.next().unwrap_or_default()))?)
+}
+
+const fn plan_buffers(plan: Plan, count: usize, size: usize) -> Plan {
+    plan.with::<u8>(count * size).with::<Slot<Buffer>>(count)
 }

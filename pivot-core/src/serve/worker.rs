@@ -12,8 +12,9 @@ use crate::admission::{ClientKey, Queue, QueueNode, Refusal};
 use crate::app::{App, Clockface, Exchange, Routes};
 use crate::exec::{Domain, Node, Notify, ReadySet, Slots, Wheel};
 use crate::http::Status;
+use crate::mode::Config;
 use crate::monitor::{CloseReason, Outcome, WorkerStats};
-use crate::storage::{Arena, take_one, take_pinned};
+use crate::storage::{Arena, Plan, take_one, take_pinned};
 use crate::sync::AtomicU32;
 use crate::time::{Duration, Instant};
 
@@ -76,6 +77,26 @@ const SLICE: Duration = Duration::from_millis(5);
 const PERMIT_POLL: Duration = Duration::from_millis(1);
 /// A partial head this old may be dropped for the buffer that it holds.
 const HEAD_EVICTABLE_AFTER: Duration = Duration::from_millis(500);
+
+impl<S, H, R: Routes, M, F> Worker<S, H, R, M, F> {
+    /// What [`Worker::new`] takes.
+    pub const fn plan(plan: Plan, config: &Config) -> Plan {
+        let config = config.get();
+        let (open_max, slot_count) = (config.connections_max, config.concurrency_max);
+        plan.with_one::<App<R>>()
+            .with_one::<Clockface>()
+            .with::<Connection<S>>(open_max)
+            .with::<Node>(open_max + slot_count)
+            .with::<QueueNode>(config.queue_max / config.workers)
+            .with::<u32>(slot_count)
+            .with_pinned::<F>(slot_count)
+            .with::<Exchange>(slot_count)
+            .with::<Running>(slot_count)
+            .with::<AtomicU32>(ReadySet::words_for(slot_count))
+            .with::<AtomicU32>(slot_count)
+            .with_one::<ReadySet>()
+    }
+}
 
 impl<S, H, R, M, F> Worker<S, H, R, M, F>
 where

@@ -12,6 +12,8 @@
     reason = "what an arena gives does not come from the name that it is accounted to"
 )]
 
+mod plan;
+
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::mem::{MaybeUninit, align_of, size_of};
@@ -19,6 +21,10 @@ use core::pin::Pin;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use heapless::Vec;
+
+pub use plan::Plan;
+
+use crate::sync::CachePadded;
 
 /// Gives memory for tables and buffers, for the rest of the program.
 pub trait Arena {
@@ -87,6 +93,8 @@ pub fn take_pinned<F: 'static>(
 /// ```
 #[repr(align(16))]
 pub struct Space<const BYTES: usize> {
+    /// The space begins where the most demanding table may begin: only so is its size known beforehand.
+    _align: [CachePadded<u8>; 0],
     bytes: UnsafeCell<[MaybeUninit<u8>; BYTES]>,
     taken: AtomicBool,
 }
@@ -102,6 +110,7 @@ impl<const BYTES: usize> Space<BYTES> {
     )]
     pub const fn new() -> Self {
         Self {
+            _align: [],
             bytes: UnsafeCell::new([const { MaybeUninit::uninit() }; BYTES]),
             taken: AtomicBool::new(false),
         }
