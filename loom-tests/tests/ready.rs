@@ -53,3 +53,17 @@ fn a_wake_of_a_former_occupant_reaches_at_most_one_empty_poll() {
         assert!(count <= 1);
     });
 }
+
+#[test]
+fn a_wake_after_the_end_wakes_nobody() {
+    loom::model(|| {
+        let bell: &'static Bell = Box::leak(Box::new(Bell(AtomicBool::new(false))));
+        let words = vec![AtomicU32::new(0)].leak();
+        let generations = vec![AtomicU32::new(0)].leak();
+        let set: Arc<ReadySet> = Arc::new(ReadySet::new(words, generations, bell));
+        set.retire(0);
+        let other = set.clone();
+        loom::thread::spawn(move || other.wake(0, 0)).join().unwrap();
+        set.take(|_| panic!("the slot has another occupant"));
+    });
+}

@@ -15,6 +15,22 @@ pub use portable_atomic::{
     AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
 
+/// Whether a model is to fail: `PIVOT_MUTANT` names the one mistake that is then made.
+///
+/// A model that passes with the mistake in proves nothing. The shipped build has no mistakes to switch on.
+#[cfg(not(pivot_loom))]
+pub(crate) const fn is_mutant(_: &str) -> bool {
+    false
+}
+
+#[cfg(pivot_loom)]
+pub(crate) fn is_mutant(name: &str) -> bool {
+    extern crate std;
+    static MUTANT: std::sync::LazyLock<Option<std::string::String>> =
+        std::sync::LazyLock::new(|| std::env::var("PIVOT_MUTANT").ok());
+    MUTANT.as_deref() == Some(name)
+}
+
 /// A cell that several threads may reach, where a protocol outside the cell decides who may touch it.
 ///
 /// Under loom each access is checked against every other one.

@@ -6,29 +6,23 @@ use crate::run;
 
 /// Checks all models, then that each mutant is caught.
 pub(crate) fn check() -> Result<String, String> {
-    run::logged("loom", cargo("").args(["test", "-p", "pivot-loom-tests", "--release"]))?;
+    run::logged("loom", &mut cargo(&[]))?;
     let path = run::root().join("loom-tests/mutants.txt");
     let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let mutants = parse(&text)?;
     for (mutant, test) in &mutants {
-        let log = format!("loom-{mutant}");
-        let base = ["test", "-p", "pivot-loom-tests", "--release", "--test", test];
-        run::logged(&log, cargo(mutant).args(base).arg("--no-run"))?;
-        if run::logged(&log, cargo(mutant).args(base)).is_ok() {
+        let mut command = cargo(&["--test", test]);
+        if run::logged(&format!("loom-{mutant}"), command.env("PIVOT_MUTANT", mutant)).is_ok() {
             return Err(format!("the mutant {mutant} passes {test}: the model proves nothing about it"));
         }
     }
     Ok(format!("all models hold, {} mutants are caught", mutants.len()))
 }
 
-fn cargo(mutant: &str) -> Command {
+fn cargo(tests: &[&str]) -> Command {
     let mut command = run::cargo();
-    let mut flags = "--cfg pivot_loom".to_owned();
-    if !mutant.is_empty() {
-        flags += &format!(" --cfg pivot_mutant=\"{mutant}\"");
-    }
-    // A folder for all mutants: dependencies do not see the flag that tells them apart, but are built anew for it.
-    command.env("RUSTFLAGS", flags).env("CARGO_TARGET_DIR", run::root().join("target/loom"));
+    command.args(["test", "-p", "pivot-loom-tests", "--release"]).args(tests);
+    command.env("RUSTFLAGS", "--cfg pivot_loom").env("CARGO_TARGET_DIR", run::root().join("target/loom"));
     command.env(
         "LOOM_MAX_PREEMPTIONS",
         std::env::var("LOOM_MAX_PREEMPTIONS").unwrap_or_else(|_| "3".to_owned()),

@@ -11,7 +11,7 @@
 //! The whole breaker is one word and a pure function of it; the loop that swaps it in is model-checked. A result counts
 //! only in the state period in which its request was let through: each change of state starts a new epoch.
 
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, is_mutant};
 use crate::time::{Duration, Instant};
 
 /// When a breaker opens, and for how long.
@@ -122,17 +122,12 @@ impl Breaker {
             if next == state {
                 return;
             }
-            #[cfg(not(pivot_mutant = "breaker_blind_store"))]
+            if is_mutant("breaker_blind_store") {
+                return self.word.store(next.pack(), Ordering::Release);
+            }
             match self.word.compare_exchange_weak(word, next.pack(), Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return,
                 Err(actual) => word = actual,
-            }
-            #[cfg(pivot_mutant = "breaker_blind_store")]
-            {
-                self.word.store(next.pack(), Ordering::Release);
-                word = next.pack();
-                let _ = word;
-                return;
             }
         }
     }

@@ -1,7 +1,7 @@
 //! How many requests run at once.
 
 use super::class::Class;
-use crate::sync::{AtomicU32, Ordering};
+use crate::sync::{AtomicU32, Ordering, is_mutant};
 
 /// Permits to run, shared by all workers: together they never run more than the limit.
 ///
@@ -30,17 +30,13 @@ impl Permits {
     pub fn try_take(&self, class: Class) -> Option<Permit<'_>> {
         let limit = self.limit.load(Ordering::Relaxed);
         let limit = if class == Class::System { limit } else { limit.saturating_sub(self.reserved) };
-        #[cfg(not(pivot_mutant = "permits_check_then_add"))]
+        if is_mutant("permits_check_then_add") && self.taken.load(Ordering::Relaxed) < limit {
+            self.taken.fetch_add(1, Ordering::Relaxed);
+            return Some(Permit { permits: self });
+        }
         self.taken
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| (taken < limit).then_some(taken + 1))
             .ok()?;
-        #[cfg(pivot_mutant = "permits_check_then_add")]
-        {
-            if self.taken.load(Ordering::Relaxed) >= limit {
-                return None;
-            }
-            self.taken.fetch_add(1, Ordering::Relaxed);
-        }
         Some(Permit { permits: self })
     }
 

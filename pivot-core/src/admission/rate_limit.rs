@@ -12,7 +12,7 @@
 use core::fmt;
 
 use super::key::ClientKey;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, is_mutant};
 use crate::time::{Duration, Instant};
 
 /// Cells in a set.
@@ -185,13 +185,11 @@ impl<'s> RateLimiter<'s> {
             let owner = if ahead == 0 { tag } else { word >> TIME_BITS };
             let next = owner << TIME_BITS | arrival;
             // Relaxed: a cell publishes nothing but itself.
-            #[cfg(not(pivot_mutant = "rate_blind_store"))]
-            if cell.0.compare_exchange_weak(word, next, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            if is_mutant("rate_blind_store") {
+                cell.0.store(next, Ordering::Relaxed);
                 return Ok(());
             }
-            #[cfg(pivot_mutant = "rate_blind_store")]
-            {
-                cell.0.store(next, Ordering::Relaxed);
+            if cell.0.compare_exchange_weak(word, next, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
                 return Ok(());
             }
         }

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::sync::{AtomicBool, AtomicU32, Ordering, fence};
+use crate::sync::{AtomicBool, AtomicU32, Ordering, fence, is_mutant};
 
 /// Interrupts a loop that waits for I/O, from any thread.
 pub trait Notify: Sync {
@@ -71,15 +71,16 @@ impl ReadySet {
     pub fn wake(&self, index: usize, generation: u32) {
         let Some(current) = self.generations.get(index) else { return };
         // Acquire pairs with the Release in `retire`.
-        if current.load(Ordering::Acquire) != generation {
+        if current.load(Ordering::Acquire) != generation && !is_mutant("ready_no_generation") {
             return;
         }
         // Release publishes what the waking thread did before; pairs with the Acquire in `take`.
         self.words[index / 32].fetch_or(1 << (index % 32), Ordering::Release);
         self.any.store(true, Ordering::Release);
         // Either this fence comes first, and `prepare_sleep` sees `any`; or that one does, and we see `sleeping`.
-        #[cfg(not(pivot_mutant = "ready_no_fence"))]
-        fence(Ordering::SeqCst);
+        if !is_mutant("ready_no_fence") {
+            fence(Ordering::SeqCst);
+        }
         if self.sleeping.load(Ordering::Relaxed) && self.sleeping.swap(false, Ordering::AcqRel) {
             self.notify.notify();
         }
@@ -135,8 +136,9 @@ impl ReadySet {
     pub fn prepare_sleep(&self) -> bool {
         self.sleeping.store(true, Ordering::Relaxed);
         // Pairs with the fence in `wake`.
-        #[cfg(not(pivot_mutant = "ready_no_fence"))]
-        fence(Ordering::SeqCst);
+        if !is_mutant("ready_no_fence") {
+            fence(Ordering::SeqCst);
+        }
         if self.any.load(Ordering::Acquire) {
             self.sleeping.store(false, Ordering::Relaxed);
             return false;

@@ -1,6 +1,6 @@
 //! A number with one writer and any number of readers.
 
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, is_mutant};
 
 /// A count that one thread changes and any thread reads.
 ///
@@ -25,6 +25,9 @@ impl Counter {
     pub fn add(&self, more: u64) {
         // Relaxed: a count publishes nothing but itself.
         let count = self.0.load(Ordering::Relaxed);
+        if is_mutant("counter_two_stores") {
+            self.0.store(0, Ordering::Relaxed);
+        }
         self.0.store(count.saturating_add(more), Ordering::Relaxed);
     }
 

@@ -7,7 +7,7 @@
 
 use super::Object;
 use super::slots::Slot;
-use crate::sync::Ordering;
+use crate::sync::{Ordering, is_mutant};
 
 #[cfg(target_pointer_width = "64")]
 mod word {
@@ -83,10 +83,8 @@ impl FreeList {
 
 /// A head that names `index`, with the tag that follows `head`'s.
 fn tagged(index: u32, head: Word) -> Word {
-    #[cfg(not(pivot_mutant = "free_list_no_tag"))]
-    let tag = (head >> INDEX_BITS).wrapping_add(1);
-    #[cfg(pivot_mutant = "free_list_no_tag")]
-    let tag = head >> INDEX_BITS;
+    let step = if is_mutant("free_list_no_tag") { 0 } else { 1 };
+    let tag = (head >> INDEX_BITS).wrapping_add(step);
     tag << INDEX_BITS | Word::from(index) & INDEX_MASK
 }
 
