@@ -9,15 +9,16 @@ fn a_count_that_is_read_while_it_grows_only_grows() {
     loom::model(|| {
         let counter = Arc::new(Counter::new());
         counter.add(1);
-        let writer = counter.clone();
-        let writing = loom::thread::spawn(move || {
-            writer.add(1);
-            writer.add(1);
+        let other = counter.clone();
+        // The reader is the thread: the checker finds its way back from a load to the store before it, not the other way.
+        let reading = loom::thread::spawn(move || {
+            let first = other.get();
+            let second = other.get();
+            assert!(1 <= first && first <= second && second <= 3, "{first}, then {second}");
         });
-        let first = counter.get();
-        let second = counter.get();
-        assert!(1 <= first && first <= second && second <= 3);
-        writing.join().unwrap();
+        counter.add(1);
+        counter.add(1);
+        reading.join().unwrap();
         assert_eq!(counter.get(), 3);
     });
 }
