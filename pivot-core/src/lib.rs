@@ -10,6 +10,9 @@
 #[cfg(test)]
 extern crate std;
 
+#[macro_use]
+mod log;
+
 pub mod admission;
 pub mod app;
 pub mod exec;

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use common::{Client, draft, start, until};
+use common::{Client, draft, reset, start, until};
 use pivot_core::app::{App, Request, Response, SendError, Sent, get};
 use pivot_core::mode::Draft;
 use pivot_core::monitor::Outcome;
@@ -68,15 +68,9 @@ fn a_client_that_ends_its_side_gets_its_answer_and_one_that_resets_cancels() {
     client.send(b"GET /slow?ms=20000 HTTP/1.1\r\nHost: a\r\n\r\n");
     let shared = server.monitor.shared().unwrap();
     until(|| shared.running_count() == 1);
-    socket_reset(client);
+    reset(client);
     until(|| shared.running_count() == 0);
     assert_eq!(server.end().totals.outcome(Outcome::Cancelled), 1);
-}
-
-/// Closes so that the peer sees a reset.
-fn socket_reset(client: Client) {
-    socket2::SockRef::from(&client.0).set_linger(Some(Duration::ZERO)).unwrap();
-    drop(client);
 }
 
 #[test]

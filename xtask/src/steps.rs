@@ -105,10 +105,18 @@ fn words() -> Result<String, String> {
 
 fn clippy() -> Result<String, String> {
     let arguments = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
-    run::logged("clippy", run::cargo().args(arguments)).map(|_| String::new())
+    run::logged("clippy", run::cargo().args(arguments))?;
+    // Features that no crate of the workspace switches on.
+    let arguments = ["clippy", "-p", "pivot-core", "--all-features", "--", "-D", "warnings"];
+    run::logged("clippy-features", run::cargo().args(arguments)).map(|_| String::new())
 }
 
 fn tests() -> Result<String, String> {
+    let missing: Vec<&str> =
+        ["curl", "python3", "wrk"].into_iter().filter(|program| !run::exists(program)).collect();
+    if !missing.is_empty() {
+        run::install(&missing).map_err(|error| format!("{}: {error}", missing.join(", ")))?;
+    }
     run::logged("tests", run::cargo().args(["test", "--workspace", "--all-targets"])).map(|log| counted(&log))
 }
 

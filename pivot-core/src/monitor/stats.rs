@@ -56,17 +56,22 @@ impl WorkerStats {
     /// Counts the end of a request.
     pub fn end_request(&self, outcome: Outcome) {
         self.outcomes[outcome.index()].add(1);
+        if matches!(outcome, Outcome::Panicked | Outcome::Timeout | Outcome::ServerError) {
+            log_warn!("request ended: {=str}", outcome.label());
+        }
     }
 
     /// Counts a refusal's reason; its request ends as [`Outcome::Refused`] beside it.
     pub fn refuse(&self, refusal: Refusal) {
         self.refusals[refusal.index()].add(1);
+        log_debug!("request refused: {=str}", Refusal::REASONS[refusal.index()]);
     }
 
     /// Counts the end of a connection.
     pub fn close(&self, reason: CloseReason) {
         self.closed[reason.index()].add(1);
         self.connections.subtract(1);
+        log_debug!("connection closed: {=str}", reason.label());
     }
 }
 

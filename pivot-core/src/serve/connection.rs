@@ -35,7 +35,7 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct Connection<S> {
     pub(super) socket: Option<S>,
-    pub(super) permit: Option<ConnectionPermit<'static>>,
+    pub(super) permit: Option<ConnectionPermit>,
     pub(super) request: Option<Guard<'static, RequestHead>>,
     pub(super) output: Option<Guard<'static, Buffer>>,
     /// When the current phase has lasted for too long.

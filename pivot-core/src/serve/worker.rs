@@ -410,7 +410,9 @@ where
         connection.request = None;
         connection.output = None;
         connection.socket = None;
-        connection.permit = None;
+        if let Some(permit) = connection.permit.take() {
+            self.shared.connections.close(permit);
+        }
         connection.slot = NONE;
         connection.generation = connection.generation.wrapping_add(1);
         connection.next = self.free;

@@ -117,3 +117,9 @@ impl Client {
         String::from_utf8_lossy(&rest).into_owned()
     }
 }
+
+/// Closes so that the peer sees a reset.
+pub fn reset(client: Client) {
+    socket2::SockRef::from(&client.0).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(client);
+}
