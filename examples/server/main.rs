@@ -29,6 +29,7 @@ fn serve() -> Result<u64, String> {
     let text = |error: pivot_std::Error| error.to_string();
     let server = Server::bind(&options.listen, options.config).map_err(text)?;
     let server = server.admin(&options.admin).map_err(text)?;
+    let server = if options.commit_memory { server.commit_memory() } else { server };
     drain_on_signals(server.monitor()).map_err(text)?;
     let address = server.local_address();
     println!(

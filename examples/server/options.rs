@@ -11,6 +11,7 @@ pub(crate) struct Options {
     pub(crate) admin: String,
     pub(crate) profile: Profile,
     pub(crate) config: Config,
+    pub(crate) commit_memory: bool,
 }
 
 pub(crate) const HELP: &str = "\
@@ -32,6 +33,7 @@ Options:
   --body-max BYTES             longest content; longer one gets a 413 [1048576]
   --rate-limit N/SECONDS[:BURST]  requests that each client may make; more get a 429 [10000000/1]
   --trusted-hops N             proxies in front that append to X-Forwarded-For, 0-16 [0]
+  --commit-memory              take all memory at start instead of when it is first used
   --trust-class-header         let X-Pivot-Class: high (system critical high normal low batch) set the class
   --help                       this text
 ";
@@ -55,10 +57,15 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Option<Op
     let quota = Quota::new(PLENTY, Duration::from_secs(1), PLENTY).map_err(|error| error.to_string())?;
     let mut draft = Draft { workers: cores, quota, ..profile.draft() };
     let (mut listen, mut admin) = ("127.0.0.1:8080".to_owned(), "127.0.0.1:8081".to_owned());
+    let mut commit_memory = false;
     let mut rest = arguments.into_iter();
     while let Some(option) = rest.next() {
         match option.as_str() {
             "--help" | "-h" => return Ok(None),
+            "--commit-memory" => {
+                commit_memory = true;
+                continue;
+            }
             "--trust-class-header" => {
                 draft.trust_class_header = true;
                 continue;
@@ -123,7 +130,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Option<Op
         }
     }
     let config = draft.build().map_err(|error| error.to_string())?;
-    Ok(Some(Options { listen, admin, profile, config }))
+    Ok(Some(Options { listen, admin, profile, config, commit_memory }))
 }
 
 /// `N/SECONDS[:BURST]`; the burst is N if it is left out.

@@ -140,8 +140,8 @@ where
         // The storage's empty value is not all zeroes: made at run time it costs RAM, but no flash.
         let storage = arena.take("socket table", count, |_| SocketStorage::EMPTY)?;
         let mut set = SocketSet::new(storage);
-        let receive = arena.take_bytes("receive buffers", count * stack.receive_size)?;
-        let send = arena.take_bytes("send buffers", count * stack.send_size)?;
+        let receive = arena.take_bytes("receive buffers", count, stack.receive_size)?;
+        let send = arena.take_bytes("send buffers", count, stack.send_size)?;
         let mut buffers =
             receive.chunks_exact_mut(stack.receive_size).zip(send.chunks_exact_mut(stack.send_size));
         let connections = arena.take("socket places", count, |_| {

@@ -23,6 +23,11 @@ mod heap;
 mod host;
 pub mod mio;
 
+/// The README's code compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
 pub use error::Error;
 pub use heap::Heap;
 pub use host::{StdHost, random_seed, thread_cpu_time};

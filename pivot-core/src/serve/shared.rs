@@ -87,12 +87,17 @@ impl Shared {
             requests: Pool::new(heads(arena, &config)?),
             responses: Pool::new(buffers(
                 arena,
-                "responses",
+                ["responses", "response slots"],
                 config.responses_max,
                 2 * config.response_size,
             )?),
-            streams: Pool::new(buffers(arena, "streams", config.streams_max, config.head_size_max)?),
-            uris: Pool::new(buffers(arena, "uris", config.uris_max, config.target_size_max)?),
+            streams: Pool::new(buffers(
+                arena,
+                ["streams", "stream slots"],
+                config.streams_max,
+                config.head_size_max,
+            )?),
+            uris: Pool::new(buffers(arena, ["uris", "uri slots"], config.uris_max, config.target_size_max)?),
             stats,
             seed,
             is_draining: AtomicBool::new(false),
@@ -269,7 +274,7 @@ impl core::error::Error for StartError {}
 fn heads(arena: &mut impl Arena, config: &Config) -> Result<&'static [Slot<RequestHead>], SpaceFull> {
     let count = config.requests_max;
     let mut bytes =
-        arena.take_bytes("heads", count * config.head_size_max)?.chunks_exact_mut(config.head_size_max);
+        arena.take_bytes("heads", count, config.head_size_max)?.chunks_exact_mut(config.head_size_max);
     let mut spans = arena
         .take("header tables", count * config.headers_max, |_| HeaderSpan::default())?
         .chunks_exact_mut(config.headers_max);
@@ -281,15 +286,15 @@ fn heads(arena: &mut impl Arena, config: &Config) -> Result<&'static [Slot<Reque
 
 fn buffers(
     arena: &mut impl Arena,
-    part: &'static str,
+    [bytes, slots]: [&'static str; 2],
     count: usize,
     size: usize,
 ) -> Result<&'static [Slot<Buffer>], SpaceFull>
 where
     Buffer: Object<Seed = &'static mut [u8]>,
 {
-    let mut bytes = arena.take_bytes(part, count * size)?.chunks_exact_mut(size);
-    Ok(arena.take("buffer slots", count, |_| Slot::new(bytes.next().unwrap_or_default()))?)
+    let mut bytes = arena.take_bytes(bytes, count, size)?.chunks_exact_mut(size);
+    Ok(arena.take(slots, count, |_| Slot::new(bytes.next().unwrap_or_default()))?)
 }
 
 const fn plan_buffers(plan: Plan, count: usize, size: usize) -> Plan {

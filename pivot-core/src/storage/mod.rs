@@ -39,11 +39,16 @@ pub trait Arena {
         make: impl FnMut(usize) -> T,
     ) -> Result<&'static mut [T], SpaceFull>;
 
-    /// Takes `count` bytes of zeroes and accounts them to `part`; the same errors as [`Arena::take`].
+    /// Takes `count` buffers of `size` bytes, all zero and one behind the other; the same errors as [`Arena::take`].
     ///
     /// An operating system gives zeroed pages for nothing until they are touched, hence a method of its own.
-    fn take_bytes(&mut self, part: &'static str, count: usize) -> Result<&'static mut [u8], SpaceFull> {
-        self.take(part, count, |_| 0)
+    fn take_bytes(
+        &mut self,
+        part: &'static str,
+        count: usize,
+        size: usize,
+    ) -> Result<&'static mut [u8], SpaceFull> {
+        self.take(part, count.saturating_mul(size), |_| 0)
     }
 
     /// What has been taken so far, part by part.
@@ -69,7 +74,7 @@ pub fn take_pinned<F: 'static>(
     count: usize,
 ) -> Result<&'static mut [Pin<&'static mut Option<F>>], SpaceFull> {
     let mut slots = arena.take(part, count, |_| None)?.iter_mut();
-    arena.take(part, count, |_| {
+    arena.take("pinned slots", count, |_| {
         let slot = slots.next().expect("as many slots as were taken above");
         // SAFETY: the only reference to the slot is this `'static` one, and from here on it is reachable
         // through the `Pin` alone; the memory is never given back, so the value cannot move before it is dropped.
@@ -230,7 +235,7 @@ impl Budget {
     pub fn add(&mut self, name: &'static str, count: usize, bytes_each: usize) {
         let bytes = count.saturating_mul(bytes_each);
         if let Some(part) = self.parts.iter_mut().find(|part| part.name == name) {
-            part.count = part.count.max(count);
+            part.count = part.count.saturating_add(count);
             part.bytes = part.bytes.saturating_add(bytes);
         } else if let Err(part) = self.parts.push(Part { name, count, bytes }) {
             let last = self.parts.last_mut().expect("PARTS_MAX is not zero");
@@ -292,10 +297,10 @@ mod tests {
     fn a_full_space_names_the_part_and_both_numbers() {
         static SPACE: Space<64> = Space::new();
         let mut arena = SPACE.arena().unwrap();
-        let error = arena.take_bytes("buffers", 100).unwrap_err();
+        let error = arena.take_bytes("buffers", 10, 10).unwrap_err();
         assert_eq!(error, SpaceFull { part: "buffers", needed: 100, free: 64 });
         assert!(error.to_string().starts_with("no room for buffers: 100 bytes needed, 64 left"));
-        assert!(arena.take_bytes("buffers", 64).is_ok(), "a refused request takes nothing");
+        assert!(arena.take_bytes("buffers", 1, 64).is_ok(), "a refused request takes nothing");
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub struct Server {
     admin: Option<(TcpListener, SocketAddr)>,
     monitor: Monitor,
     on_start: Option<fn(&Budget)>,
+    commits_memory: bool,
 }
 
 /// How a server has ended.
@@ -55,7 +56,7 @@ impl Server {
         let listeners = listen::listen(address, config.workers)?;
         let address = address_of(&listeners[0], address)?;
         let monitor = Monitor { server: Box::leak(Box::default()) };
-        Ok(Self { config, listeners, address, admin: None, monitor, on_start: None })
+        Ok(Self { config, listeners, address, admin: None, monitor, on_start: None, commits_memory: false })
     }
 
     /// Listens at another address for `/metrics`, `/health`, `/livez` and `/readyz`, on a thread of its own: they answer
@@ -74,6 +75,13 @@ impl Server {
     #[must_use]
     pub fn on_start(mut self, report: fn(&Budget)) -> Self {
         self.on_start = Some(report);
+        self
+    }
+
+    /// Touches all memory at start, so that a machine without enough of it shows that then and not at the peak.
+    #[must_use]
+    pub fn commit_memory(mut self) -> Self {
+        self.commits_memory = true;
         self
     }
 
@@ -103,7 +111,7 @@ impl Server {
         R: Routes + 'static,
         A: Fn() -> App<R> + Sync,
     {
-        let mut heap = Heap::new();
+        let mut heap = if self.commits_memory { Heap::committed() } else { Heap::new() };
         let shared = Shared::new(&mut heap, self.config, &app(), random_seed())?;
         let heap = Mutex::new(heap);
         let cut_count = Arc::new(AtomicU64::new(0));
