@@ -3,59 +3,14 @@
 use std::time::Duration;
 
 use pivot_core::admission::{BreakerConfig, Quota};
-use pivot_core::http::h1::chunked::ChunkDecoder;
-use pivot_core::mode::{Config, Draft, Profile};
+use pivot_core::mode::Draft;
 use pivot_core::monitor::{CloseReason, Outcome};
-use pivot_sim::{Client, Server};
+use pivot_sim::Client;
 use proptest::prelude::*;
 
-const SECOND: Duration = Duration::from_secs(1);
+mod common;
 
-fn draft() -> Draft {
-    Draft {
-        head_size_max: 2_048,
-        target_size_max: 512,
-        response_size: 1_024,
-        body_size_max: 10_000,
-        quota: plenty(),
-        breaker: None,
-        ..Profile::Micro.draft()
-    }
-}
-
-fn server_with(config: Config) -> Server {
-    Server::new(config, pivot_examples::app(|| Duration::ZERO))
-}
-
-fn server() -> Server {
-    server_with(draft().build().unwrap())
-}
-
-fn text(server: &Server, client: Client) -> String {
-    String::from_utf8(server.received(client)).unwrap()
-}
-
-/// The status codes of all answers in a stream of them; chunk data here never looks like a status line.
-fn codes(answers: &str) -> Vec<u16> {
-    answers.match_indices("HTTP/1.1 ").filter_map(|(at, _)| answers[at + 9..at + 12].parse().ok()).collect()
-}
-
-/// Answers with their chunks joined: how content is cut into chunks follows how it came.
-fn joined(answers: &[u8]) -> Vec<u8> {
-    const MARK: &[u8] = b"transfer-encoding: chunked\r\n\r\n";
-    let Some(at) = answers.windows(MARK.len()).position(|window| window == MARK) else {
-        return answers.to_vec();
-    };
-    let (head, mut rest) = answers.split_at(at + MARK.len());
-    let (mut joined, mut decoder) = (head.to_vec(), ChunkDecoder::new());
-    while !decoder.is_finished() && !rest.is_empty() {
-        let step = decoder.decode(rest).expect("the server's chunks are well formed");
-        joined.extend_from_slice(&rest[step.data]);
-        rest = &rest[step.consumed_len..];
-    }
-    joined.extend(self::joined(rest));
-    joined
-}
+use common::{SECOND, codes, draft, server, server_with, text};
 
 const REQUESTS: &[(&str, &str, &[u16])] = &[
     ("plain", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", &[200]),
@@ -108,61 +63,6 @@ const REQUESTS: &[(&str, &str, &[u16])] = &[
 ];
 
 #[test]
-fn every_request_gets_the_same_answers_whole_split_anywhere_and_byte_by_byte() {
-    let mut server = server();
-    for (name, request, expected) in REQUESTS {
-        let whole = server.connect();
-        server.send(whole, request.as_bytes());
-        let answers = joined(&server.received(whole));
-        assert_eq!(codes(&text(&server, whole)), *expected, "{name}: {}", text(&server, whole));
-        let stays_open = server.is_open(whole);
-        server.reset(whole);
-        for split in 1..request.len() {
-            let client = server.connect();
-            server.send(client, &request.as_bytes()[..split]);
-            server.send(client, &request.as_bytes()[split..]);
-            assert_eq!(joined(&server.received(client)), answers, "{name} split at {split}");
-            assert_eq!(server.is_open(client), stays_open, "{name} split at {split}");
-            server.reset(client);
-        }
-        let client = server.connect();
-        for byte in request.as_bytes().chunks(1) {
-            server.send(client, byte);
-        }
-        assert_eq!(joined(&server.received(client)), answers, "{name} byte by byte");
-        server.reset(client);
-    }
-    server.assert_everything_home();
-}
-
-#[test]
-fn answers_are_the_same_however_little_the_client_takes_at_once() {
-    let mut server = server();
-    for (name, request, _) in REQUESTS {
-        let whole = server.connect();
-        server.send(whole, request.as_bytes());
-        let answers = joined(&server.received(whole));
-        server.reset(whole);
-        for (len, room) in [(1, usize::MAX), (7, usize::MAX), (3, 5)] {
-            let client = server.connect();
-            server.limit_output(client, len, room);
-            server.send(client, request.as_bytes());
-            // The framing of chunks comes on top of what they hold.
-            for _ in 0..answers.len() + 200 {
-                server.limit_output(client, len, room);
-            }
-            assert_eq!(
-                joined(&server.received(client)),
-                answers,
-                "{name}, {len} bytes at once, {room} in all"
-            );
-            server.reset(client);
-        }
-    }
-    server.assert_everything_home();
-}
-
-#[test]
 fn a_client_that_vanishes_leaves_nothing_behind_wherever_it_was() {
     let mut server = server();
     for (_, request, _) in REQUESTS {
@@ -204,6 +104,44 @@ fn an_end_that_comes_with_the_request_is_not_lost() {
     server.advance(SECOND * 2);
     assert_eq!(codes(&text(&server, client)), [200]);
     assert!(!server.is_open(client));
+    server.assert_everything_home();
+}
+
+#[test]
+fn content_that_no_handler_wants_is_read_and_dropped_up_to_sixteen_kibibytes() {
+    let mut server = server_with(Draft { body_size_max: 1 << 20, ..draft() }.build().unwrap());
+    let post = |len: usize| format!("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: {len}\r\n\r\n");
+    let next = "GET /empty HTTP/1.1\r\nHost: a\r\n\r\n";
+    // A little: the answer comes at once, and the connection goes on behind the content.
+    let client = server.connect();
+    server.send(client, post(16_384).as_bytes());
+    assert_eq!(codes(&text(&server, client)), [200]);
+    for _ in 0..16 {
+        server.send(client, &[b'x'; 1_024]);
+    }
+    server.send(client, next.as_bytes());
+    assert_eq!(codes(&text(&server, client)), [200, 204]);
+    // More: the connection ends with the answer.
+    let client = server.connect();
+    server.send(client, post(16_385).as_bytes());
+    assert!(text(&server, client).contains("connection: close\r\n"));
+    // Chunks say nothing of what is still to come: the connection ends when it is too much.
+    let client = server.connect();
+    server.send(client, b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for _ in 0..40 {
+        server.send(client, format!("400\r\n{}\r\n", "x".repeat(1_024)).as_bytes());
+    }
+    server.send(client, format!("0\r\n\r\n{next}").as_bytes());
+    server.advance(SECOND * 5);
+    assert_eq!(codes(&text(&server, client)), [200]);
+    assert!(!server.is_open(client));
+    // A client that does not send it has its answer, and is not waited for.
+    let client = server.connect();
+    server.send(client, post(5).as_bytes());
+    server.advance(SECOND * 5);
+    assert_eq!(codes(&text(&server, client)), [200]);
+    assert!(!server.is_open(client));
+    assert_eq!(server.shared().totals().closed(CloseReason::BodyTimeout), 1);
     server.assert_everything_home();
 }
 
@@ -361,10 +299,6 @@ fn a_connection_beyond_the_cap_takes_the_place_of_an_idle_one_or_is_refused() {
     let sixth = server.connect();
     assert!(!server.is_open(sixth));
     server.assert_everything_home();
-}
-
-fn plenty() -> Quota {
-    Quota::new(1_000_000, SECOND, 1_000_000).unwrap()
 }
 
 proptest! {

@@ -112,8 +112,17 @@ impl Input {
     }
 
     /// Whether the content broke off or broke a rule, so that the connection cannot go on.
-    pub fn error(&self) -> Option<BodyError> {
-        self.error
+    pub fn is_broken(&self) -> bool {
+        self.error.is_some() || self.peer_ended
+    }
+
+    /// How much is still to come, as far as the client has said.
+    pub fn announced_left(&self) -> u64 {
+        match &self.framing {
+            Framing::Ended => 0,
+            Framing::Exact { left } => *left,
+            Framing::Chunked(decoder) => decoder.remaining_in_chunk(),
+        }
     }
 
     /// Whether `100 Continue` is still owed; asking settles the debt.

@@ -256,10 +256,10 @@ impl Output {
         if self.stage != Stage::Head {
             return self.fail(SendError::TooLate);
         }
-        if let Some(content_type) = content_type {
+        let bodiless = self.status.is_bodiless();
+        if let Some(content_type) = content_type.filter(|_| !bodiless) {
             self.insert_type(content_type)?;
         }
-        let bodiless = self.status.is_bodiless();
         let base = self.base;
         let head_len = self.head_len;
         let skip_content = self.is_head_request || bodiless;

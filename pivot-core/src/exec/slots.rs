@@ -47,9 +47,14 @@ impl<F: Future<Output = ()>> Slots<F> {
         self.slots[index as usize].as_mut().as_pin_mut()
     }
 
-    /// Drops the slot's future, wherever it stands, and frees the slot.
-    pub fn give_back(&mut self, index: u32) {
+    /// Drops the slot's future, wherever it stands. The slot stays taken.
+    pub fn clear(&mut self, index: u32) {
         self.slots[index as usize].set(None);
+    }
+
+    /// Drops the slot's future, if it is still there, and frees the slot.
+    pub fn give_back(&mut self, index: u32) {
+        self.clear(index);
         debug_assert!(!self.free[..self.free_count].contains(&index), "a slot comes back once");
         self.free[self.free_count] = index;
         self.free_count += 1;

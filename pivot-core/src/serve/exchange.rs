@@ -4,6 +4,7 @@ use core::task::{Context, Poll};
 
 use super::connection::{NONE, Phase};
 use super::socket::{Host, Io, Socket};
+use super::transfer::DRAIN_SIZE_MAX;
 use super::worker::Worker;
 use crate::admission::{Entry, Permit, Refusal, Ticket};
 use crate::app::buffer::RequestHead;
@@ -53,6 +54,10 @@ pub(super) struct Running {
     body_until: Instant,
     /// How much of what came behind the head was content.
     skip_len: usize,
+    /// The handler is through; the rest of its content is read and dropped, so that the connection can go on.
+    is_answered: bool,
+    /// How much of that may still come.
+    unread_left: usize,
 }
 
 impl Running {
@@ -66,6 +71,8 @@ impl Running {
             waits_since: None,
             body_until: Instant::NEVER,
             skip_len: 0,
+            is_answered: false,
+            unread_left: DRAIN_SIZE_MAX,
         }
     }
 }
@@ -116,8 +123,8 @@ where
             since: entry.since,
             deadline: self.now.plus(shared.config.timeouts.handler),
             waits_since: None,
-            body_until: Instant::NEVER,
             skip_len,
+            ..Running::nothing()
         };
         if connection.peer_ended {
             exchange.with_input(|input| input.handle_end());
@@ -182,6 +189,7 @@ where
             return self.close(index, CloseReason::Reset);
         }
         // In: as much as the window takes.
+        let is_answered = running.is_answered;
         let mut received_len = 0;
         while connection.is_readable {
             let result = exchange.with_input(|input| {
@@ -189,7 +197,12 @@ where
                 if space.is_empty() { None } else { Some((socket.read(space), input)) }.map(
                     |(read, input)| {
                         match read {
-                            Ok(len) => input.handle_received(len),
+                            Ok(len) => {
+                                input.handle_received(len);
+                                if is_answered {
+                                    running.unread_left = running.unread_left.saturating_sub(input.discard());
+                                }
+                            }
                             Err(Io::Closed) => input.handle_end(),
                             Err(_) => {}
                         }
@@ -200,6 +213,7 @@ where
             match result {
                 // No room, or nothing more to come: the bytes wait in the kernel.
                 None => break,
+                Some(Ok(_)) if running.unread_left == 0 => break,
                 Some(Ok(len)) => received_len += len,
                 Some(Err(Io::WouldBlock)) => connection.is_readable = false,
                 Some(Err(Io::Closed)) => {
@@ -213,8 +227,12 @@ where
             }
         }
         self.stats.received_bytes.add(received_len as u64);
+        let is_over = exchange.with_input(|input| input.is_ended() || input.is_broken());
+        if is_answered && (is_over || self.running[slot as usize].unread_left == 0) {
+            return self.finish(slot, None);
+        }
         // Who waits for the client goes by the client's pace, everybody else by the handler's deadline.
-        let awaits_input = exchange.with_input(|input| input.is_awaited());
+        let awaits_input = is_answered || exchange.with_input(|input| input.is_awaited());
         let awaits_output = exchange.with_output(|output| output.is_awaited());
         let moved_len = sent_len + received_len;
         let rate_min = self.shared.config.body_rate_min;
@@ -262,7 +280,9 @@ where
     /// The client was too slow, in sending or in reading.
     pub(super) fn handle_io_timeout(&mut self, index: u32) {
         let slot = self.connections[index as usize].slot;
-        let awaits_input = self.exchanges[slot as usize].with_input(|input| input.is_awaited());
+        let is_answered = self.running[slot as usize].is_answered;
+        let awaits_input =
+            is_answered || self.exchanges[slot as usize].with_input(|input| input.is_awaited());
         let is_committed = self.exchanges[slot as usize].with_output(|output| output.is_committed());
         if awaits_input && !is_committed {
             self.end_handler(slot);
@@ -295,12 +315,28 @@ where
             answer::answer_status(exchange, status, status.reason());
         }
         let is_done = exchange.with_output(|output| output.is_done());
-        // Content that nobody read: what is here is dropped, for what is not the connection ends.
-        let is_read = exchange.with_input(|input| {
+        // Content that nobody read: a little is read and dropped, for more the connection ends.
+        let running = &mut self.running[slot as usize];
+        let (is_read, is_coming) = exchange.with_input(|input| {
             let is_uninvited = input.is_uninvited() && !input.is_ended();
-            input.discard();
-            input.is_ended() && !is_uninvited
+            running.unread_left = running.unread_left.saturating_sub(input.discard());
+            let is_coming = !is_uninvited && !input.is_ended() && !input.is_broken();
+            (
+                input.is_ended() && !is_uninvited,
+                is_coming && input.announced_left() <= running.unread_left as u64,
+            )
         });
+        if is_coming && is_done && failure.is_none() && !running.is_answered && !self.shared.is_draining() {
+            exchange.with_output(|output| output.settle());
+            if exchange.with_output(|output| output.keeps_alive()) {
+                running.is_answered = true;
+                running.waits_since = None;
+                if let Some(head) = head {
+                    exchange.return_head(head);
+                }
+                return self.pump(slot);
+            }
+        }
         let keeps_alive = exchange.with_output(|output| {
             if failure.is_some() || !is_read || self.shared.is_draining() {
                 output.close_after();
@@ -365,13 +401,14 @@ where
 
     fn end_handler(&mut self, slot: u32) {
         self.domain.set().retire(slot as usize);
-        self.slots.give_back(slot);
+        self.slots.clear(slot);
         self.timers.disarm(self.connections.len() as u32 + slot);
     }
 
     /// Gives permit and ticket back, and counts the end.
     fn release(&mut self, slot: u32, outcome: Outcome, is_failure: bool) {
         drop(self.exchanges[slot as usize].take_head());
+        self.slots.give_back(slot);
         let running = core::mem::replace(&mut self.running[slot as usize], Running::nothing());
         drop(running.permit);
         let took = self.now.since(running.since);

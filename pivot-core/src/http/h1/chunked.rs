@@ -1,7 +1,7 @@
 //! Decodes chunked content (RFC 9112, section 7.1): [`ChunkDecoder`].
 //!
 //! ```text
-//!                 ┌── Padding ──┐                       ┌─────────── data ───────────┐
+//!                 ┌─ Extension ─┐                       ┌─────────── data ───────────┐
 //!                 │ ;        CR │                  > 0  v                            │
 //! Size ──digits── Size ── CR ── SizeLf ── LF ──┬─────── Data ── DataCr ── DataLf ── Size
 //!                                              │ 0
@@ -20,6 +20,7 @@
 //! two requests where the server behind saw one.
 
 use super::super::{Status, is_field_value_byte, is_token_byte};
+use super::chunk_extension::{Extension, ExtensionStep};
 use core::ops::Range;
 
 /// Most hex digits of a chunk's size, leading zeros included: as many as 64 bits need.
@@ -93,7 +94,7 @@ pub enum ChunkError {
     Size,
     /// A line, or a chunk, ends otherwise than with CRLF.
     LineEnd,
-    /// An extension has a control character.
+    /// An extension is no `name [ "=" value ]`.
     Extension,
     /// Extensions and leading zeros exceed [`CHUNK_PADDING_SIZE_MAX`] or [`BODY_PADDING_SIZE_MAX`].
     PaddingTooLong,
@@ -197,17 +198,10 @@ impl ChunkDecoder {
         match (self.state, byte) {
             (State::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => self.add_digit(byte),
             (State::Size, b'\r') if self.digit_count > 0 => Ok(State::SizeLf),
-            (State::Size, b';') if self.digit_count > 0 => self.pad(State::Extension),
             // White space is read and bounded only where an extension follows it (BWS).
-            (State::Size, b' ' | b'\t') if self.digit_count > 0 => self.pad(State::ExtensionSpace),
+            (State::Size, b';' | b' ' | b'\t') if self.digit_count > 0 => self.extend(Extension::Space, byte),
             (State::Size, _) => Err(ChunkError::Size),
-
-            (State::ExtensionSpace, b' ' | b'\t') => self.pad(State::ExtensionSpace),
-            (State::ExtensionSpace, b';') => self.pad(State::Extension),
-            (State::ExtensionSpace, _) => Err(ChunkError::Size),
-            (State::Extension, b'\r') => Ok(State::SizeLf),
-            (State::Extension, _) if is_field_value_byte(byte) => self.pad(State::Extension),
-            (State::Extension, _) => Err(ChunkError::Extension),
+            (State::Extension(state), _) => self.extend(state, byte),
 
             (State::SizeLf, b'\n') if self.remaining_len > 0 => Ok(State::Data),
             (State::SizeLf, b'\n') => Ok(State::FieldStart),
@@ -253,6 +247,16 @@ impl ChunkDecoder {
         let value = if byte.is_ascii_digit() { byte - b'0' } else { (byte | 0x20) - b'a' + 10 };
         self.remaining_len = self.remaining_len << 4 | u64::from(value);
         if is_leading_zero { self.pad(State::Size) } else { Ok(State::Size) }
+    }
+
+    fn extend(&mut self, state: Extension, byte: u8) -> Result<State, ChunkError> {
+        match state.next(byte) {
+            Some(ExtensionStep::Goes(next)) => self.pad(State::Extension(next)),
+            Some(ExtensionStep::Ends) => Ok(State::SizeLf),
+            // Space behind a size that no extension follows.
+            None if state == Extension::Space => Err(ChunkError::Size),
+            None => Err(ChunkError::Extension),
+        }
     }
 
     /// Counts a byte that says nothing.
@@ -305,10 +309,8 @@ const FRAMING_NAMES: [&[u8]; 5] =
 enum State {
     /// A chunk's size.
     Size,
-    /// White space before a `;`.
-    ExtensionSpace,
     /// Extensions.
-    Extension,
+    Extension(Extension),
     /// The LF of a size line.
     SizeLf,
     /// Content.

@@ -13,13 +13,15 @@
 //! | characters of the target | visible ASCII without `#`; the rest is left to whoever decodes the path |
 //! | Host | exactly one in 1.1, at most one in 1.0, by the grammar, without user information |
 //! | Content-Length | one field, digits alone; beyond 64 bits it is 413 |
-//! | Transfer-Encoding | `chunked` alone, in 1.1 alone, never beside Content-Length; codings under it are 501 |
+//! | Transfer-Encoding | `chunked` alone, in 1.1 alone, never beside Content-Length; codings under it are 501, without it 400 |
+//! | chunk extensions | by the grammar, bounded, dropped |
 //! | Expect | `100-continue` in 1.1; ignored in 1.0; anything else is 417 |
 //! | folded lines, space before the colon or the first field | 400 |
 //! | too long | 414 for the request line, 431 for the fields |
 //!
 //! After an error the position of the next request is unknown: the connection ends with the answer.
 
+mod chunk_extension;
 pub mod chunked;
 pub mod decode;
 pub mod encode;
