@@ -4,6 +4,7 @@ use crate::admission::Ticket;
 use crate::http::h1::decode::{Head, HeaderSpan};
 use crate::pool::{Guard, Object};
 use crate::router::{Params, RouteIndex};
+use crate::time::Instant;
 
 /// A piece of memory that is filled at its end and emptied at its front.
 ///
@@ -123,6 +124,8 @@ pub struct RequestHead {
     pub buffer: Buffer,
     /// Where the header fields lie; the first [`Head::header_count`] count.
     pub headers: &'static mut [HeaderSpan],
+    /// When its first byte came.
+    pub began: Instant,
     /// The index, once the head is complete.
     pub head: Option<Head>,
     /// The route, once it was looked up; `None` as well when there is none.
@@ -174,6 +177,7 @@ impl Object for RequestHead {
         Self {
             buffer: Buffer::create(bytes),
             headers,
+            began: Instant::ZERO,
             head: None,
             route: None,
             params: Params::default(),

@@ -53,7 +53,8 @@ pub struct Draft {
     pub headers_max: usize,
     /// Longest content. Beyond: 413.
     pub body_size_max: u64,
-    /// Longest answer, head and content, that a handler can give in one piece. 256–16,777,216. Beyond: a 500.
+    /// An answer of this length, head and content, can always be given in one piece; one of more than twice this is a 500.
+    /// Stream what is longer. 256–16,777,216.
     pub response_size: usize,
     /// Most heads in memory at one time: being read, queued, or with their handler. At least 1.
     pub requests_max: usize,

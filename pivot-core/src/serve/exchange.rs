@@ -14,7 +14,7 @@ use crate::http::h1::decode::BodyLength;
 use crate::monitor::{CloseReason, Outcome};
 use crate::pool::Guard;
 use crate::router::Router;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 
 /// A request on its way to its handler.
 pub struct Admitted<R: 'static> {
@@ -50,6 +50,8 @@ pub(super) struct Running {
     deadline: Instant,
     /// Since when it waits for the client.
     waits_since: Option<Instant>,
+    /// How far the client may still fall behind its pace.
+    slack: Duration,
     /// When the content has to be complete; set when it is first waited for.
     body_until: Instant,
     /// How much of what came behind the head was content.
@@ -69,6 +71,7 @@ impl Running {
             since: Instant::ZERO,
             deadline: Instant::NEVER,
             waits_since: None,
+            slack: Duration::ZERO,
             body_until: Instant::NEVER,
             skip_len: 0,
             is_answered: false,
@@ -123,6 +126,7 @@ where
             since: entry.since,
             deadline: self.now.plus(shared.config.timeouts.handler),
             waits_since: None,
+            slack: shared.config.timeouts.grace,
             skip_len,
             ..Running::nothing()
         };
@@ -142,10 +146,7 @@ where
         if self.running[slot as usize].connection == NONE {
             return;
         }
-        let running = &mut self.running[slot as usize];
-        if let Some(since) = running.waits_since.take() {
-            running.deadline = running.deadline.plus(self.now.since(since));
-        }
+        self.end_waiting(slot);
         let waker = self.domain.waker(slot as usize);
         let mut context = Context::from_waker(&waker);
         let Some(future) = self.slots.get(slot) else { return };
@@ -238,21 +239,37 @@ where
         let rate_min = self.shared.config.body_rate_min;
         let timeouts = &self.shared.config.timeouts;
         if awaits_input || awaits_output {
-            if self.running[slot as usize].waits_since.is_none() {
-                let running = &mut self.running[slot as usize];
-                running.waits_since = Some(self.now);
-                if awaits_input && running.body_until == Instant::NEVER {
-                    running.body_until = self.now.plus(timeouts.body);
-                }
-                let deadline = self.now.plus(timeouts.grace).min(running.body_until);
-                self.set_deadline(index, deadline);
-            } else if moved_len > 0 {
-                self.extend_deadline(index, moved_len, rate_min);
+            let running = &mut self.running[slot as usize];
+            if awaits_input && running.body_until == Instant::NEVER {
+                running.body_until = self.now.plus(timeouts.body);
             }
+            let until = running.body_until;
+            if running.waits_since.is_none() {
+                running.waits_since = Some(self.now);
+                let deadline = self.now.plus(running.slack).min(until);
+                self.set_deadline(index, deadline);
+            }
+            self.extend_deadline(index, moved_len, rate_min);
+            let connection = &mut self.connections[index as usize];
+            connection.deadline = connection.deadline.min(until);
         } else {
+            if self.running[slot as usize].waits_since.is_some() {
+                self.extend_deadline(index, moved_len, rate_min);
+                self.end_waiting(slot);
+            }
             self.connections[index as usize].deadline = Instant::NEVER;
         }
         self.arm_exchange(slot);
+    }
+
+    /// The client has done its part. The time that it took is not the handler's, and what it has left of its own is kept: a
+    /// handler that is resumed by every byte does not give its client more.
+    fn end_waiting(&mut self, slot: u32) {
+        let running = &mut self.running[slot as usize];
+        if let Some(since) = running.waits_since.take() {
+            running.deadline = running.deadline.plus(self.now.since(since));
+            running.slack = self.connections[running.connection as usize].deadline.since(self.now);
+        }
     }
 
     /// Arms the timer of an exchange for its first sleeper or its deadline.

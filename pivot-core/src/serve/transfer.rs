@@ -55,7 +55,11 @@ where
         self.enter(index, Phase::Head);
         // The timer is armed only if the head does not come whole.
         let timeouts = &self.shared.config.timeouts;
-        self.connections[index as usize].deadline = self.now.plus(timeouts.grace.min(timeouts.head));
+        let connection = &mut self.connections[index as usize];
+        connection.deadline = self.now.plus(timeouts.grace.min(timeouts.head));
+        if let Some(request) = &mut connection.request {
+            request.began = self.now;
+        }
     }
 
     fn receive_head(&mut self, index: u32) -> Progress {
@@ -78,8 +82,10 @@ where
                 connection.is_readable = len == space_len || connection.end_is_near;
                 request.buffer.fill(len);
                 self.stats.received_bytes.add(len as u64);
-                let rate_min = self.shared.config.head_rate_min;
-                self.extend_head_deadline(index, len, rate_min);
+                let until = request.began.plus(self.shared.config.timeouts.head);
+                self.extend_deadline(index, len, self.shared.config.head_rate_min);
+                let connection = &mut self.connections[index as usize];
+                connection.deadline = connection.deadline.min(until);
                 self.process_head(index)
             }
             Err(Io::WouldBlock) => {
@@ -229,21 +235,5 @@ where
         self.enter(index, Phase::Flushing);
         self.set_deadline(index, deadline);
         self.flush(index);
-    }
-
-    /// A head's pace: its own minimum rate, and never beyond the time for a whole head.
-    fn extend_head_deadline(&mut self, index: u32, len: usize, rate_min: u32) {
-        let timeouts = &self.shared.config.timeouts;
-        let whole = timeouts.head;
-        let connection = &self.connections[index as usize];
-        // What has come so far says how much of the whole time may have passed at the slowest pace.
-        let come_len = connection.request.as_ref().map_or(0, |request| request.buffer.len());
-        let is_first = come_len == len;
-        if is_first {
-            let deadline = self.now.plus(timeouts.grace.min(whole));
-            self.connections[index as usize].deadline = deadline;
-        } else {
-            self.extend_deadline(index, len, rate_min);
-        }
     }
 }
