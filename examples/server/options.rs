@@ -142,3 +142,50 @@ fn parse_quota(value: &str) -> Result<Quota, String> {
     Quota::new(number(count)?, Duration::from_secs(number(seconds)?.into()), number(burst)?)
         .map_err(|error| format!("--rate-limit {value}: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Options, String> {
+        parse(line.split_whitespace().map(str::to_owned)).map(|options| options.expect("no help asked for"))
+    }
+
+    #[test]
+    fn every_option_of_the_help_reaches_its_field() {
+        let line = "--listen 127.0.0.1:1 --admin 127.0.0.1:2 --workers 3 --profile standard --backend mio \
+            --connections-max 40 --connections-per-client 5 --concurrency-max 60 --queue-max 70 --head-max 8000 \
+            --body-max 90 --rate-limit 10/60:4 --trusted-hops 2 --trust-class-header --commit-memory";
+        let options = parsed(line).unwrap();
+        let config = options.config;
+        assert_eq!((options.listen.as_str(), options.admin.as_str()), ("127.0.0.1:1", "127.0.0.1:2"));
+        assert_eq!((options.profile, options.commit_memory), (Profile::Standard, true));
+        assert_eq!((config.workers, config.connections_max, config.connections_per_client), (3, 40, 5));
+        assert_eq!((config.concurrency_max, config.queue_max), (60, 70));
+        assert_eq!((config.head_size_max, config.body_size_max), (8_000, 90));
+        assert_eq!(config.quota, Quota::new(10, Duration::from_secs(60), 4).unwrap());
+        assert_eq!((config.trusted_hops, config.trust_class_header), (2, true));
+        let options = HELP.lines().filter_map(|line| line.trim_start().split(' ').next());
+        for option in options.filter(|word| word.starts_with("--") && *word != "--help") {
+            assert!(line.contains(option), "{option} is in the help and not tested here");
+        }
+        assert!(parse(["--help".to_owned()].into_iter()).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_in_one_line_with_what_to_do() {
+        for (line, said) in [
+            ("--nope", "unknown option --nope; --help lists them all"),
+            ("--workers", "--workers needs a value; see --help"),
+            ("--workers x", "--workers x: not a number"),
+            ("--workers 0", "workers is 0, but has to be in 1-64"),
+            ("--concurrency-max 0", "concurrency_max is 0, but has to be in 1-100000"),
+            ("--profile big", "--profile big: the profiles are standard, high, extreme and micro"),
+            ("--rate-limit 5", "--rate-limit 5: it has to look like 100/60 or 100/60:10"),
+            ("--head-max 100", "head_size_max is 100, but has to be in 256-65535"),
+            ("--backend tokio", "--backend tokio: the only backend here is mio"),
+        ] {
+            assert_eq!(parsed(line).err().as_deref(), Some(said), "{line}");
+        }
+    }
+}

@@ -193,6 +193,18 @@ fn the_admin_listener_answers_while_the_only_worker_is_busy() {
 }
 
 #[test]
+fn an_end_that_is_asked_for_while_the_server_starts_is_not_lost() {
+    for _ in 0..20 {
+        let server =
+            Server::bind("127.0.0.1:0", draft().build().unwrap()).unwrap().admin("127.0.0.1:0").unwrap();
+        let monitor = server.monitor();
+        let running = std::thread::spawn(move || server.run(example).unwrap());
+        monitor.drain();
+        assert_eq!(running.join().unwrap().totals.requests, 0);
+    }
+}
+
+#[test]
 fn a_server_that_cannot_start_says_why_in_one_line() {
     let one = Server::bind("127.0.0.1:0", draft().build().unwrap()).unwrap();
     let address = one.local_address().to_string();

@@ -17,6 +17,9 @@ pub enum BodyError {
     Framing(ChunkError),
     /// The client ended the connection before the content was complete.
     Incomplete,
+    /// It is no JSON, or not of the shape that the handler asks for.
+    #[cfg(feature = "json")]
+    Json,
 }
 
 impl BodyError {
@@ -26,6 +29,8 @@ impl BodyError {
             Self::TooLarge => Status::CONTENT_TOO_LARGE,
             Self::Framing(error) => error.status(),
             Self::Incomplete => Status::BAD_REQUEST,
+            #[cfg(feature = "json")]
+            Self::Json => Status::BAD_REQUEST,
         }
     }
 }
@@ -36,6 +41,8 @@ impl core::fmt::Display for BodyError {
             Self::TooLarge => "the content is longer than the server takes",
             Self::Framing(error) => error.reason(),
             Self::Incomplete => "the client went away before the content was complete",
+            #[cfg(feature = "json")]
+            Self::Json => "the content is not the JSON that is asked for here",
         })
     }
 }

@@ -192,6 +192,16 @@ impl<'r> Request<'r> {
         }
     }
 
+    /// Reads all content into `into` and parses it as JSON; texts in the value refer to `into`.
+    ///
+    /// # Errors
+    /// As for [`Request::read_all`]; [`BodyError::Json`] if it is none, or not what `T` asks for.
+    #[cfg(feature = "json")]
+    pub async fn json<'b, T: serde::Deserialize<'b>>(&self, into: &'b mut [u8]) -> Result<T, BodyError> {
+        let content = self.read_all(into).await?;
+        serde_json_core::from_slice(content).map(|(value, _)| value).map_err(|_| BodyError::Json)
+    }
+
     /// Waits, without holding anything but this exchange's slot and permit.
     pub async fn sleep(&self, duration: Duration) {
         let at = self.now().plus(duration);
@@ -253,6 +263,8 @@ impl embedded_io_async::Error for BodyError {
         match self {
             Self::TooLarge => embedded_io_async::ErrorKind::OutOfMemory,
             Self::Framing(_) => embedded_io_async::ErrorKind::InvalidData,
+            #[cfg(feature = "json")]
+            Self::Json => embedded_io_async::ErrorKind::InvalidData,
             Self::Incomplete => embedded_io_async::ErrorKind::ConnectionAborted,
         }
     }

@@ -249,7 +249,7 @@ pub struct EventWriter<'r> {
 }
 
 impl EventWriter<'_> {
-    /// Sends one event; each line of `data` becomes a `data:` line.
+    /// Sends one event; each line of `data` becomes a `data:` line. It is on its way when this is done.
     ///
     /// # Errors
     /// [`SendError::InvalidHeader`] for a name with a line break.
@@ -260,10 +260,19 @@ impl EventWriter<'_> {
             }
             self.line("event: ", name).await?;
         }
-        for line in data.split(['\n', '\r']) {
-            self.line("data: ", line).await?;
+        // CRLF, LF and CR each end a line there.
+        let mut rest = data;
+        loop {
+            let end = rest.find(['\r', '\n']);
+            self.line("data: ", &rest[..end.unwrap_or(rest.len())]).await?;
+            let Some(end) = end else { break };
+            let len = if rest[end..].starts_with("\r\n") { 2 } else { 1 };
+            rest = &rest[end + len..];
         }
-        self.body.write(b"\n").await
+        self.body.write(b"\n").await?;
+        // An event is for now.
+        self.body.flush().await;
+        Ok(())
     }
 
     /// Ends the stream.

@@ -42,7 +42,7 @@ pub struct Draft {
     pub concurrency_max: usize,
     /// How many of these are kept for the system class. Less than `concurrency_max`.
     pub concurrency_reserved: usize,
-    /// Most requests that wait for their turn, over all workers. 1–1,000,000. Beyond: 503.
+    /// Most requests that wait for their turn, over all workers. From `workers` to 1,000,000. Beyond: 503.
     pub queue_max: usize,
     /// Longest head, with all header fields. 256–65,535. Beyond: 431. Each head in progress holds a buffer of this size,
     /// and each request with content another one to read ahead into.
@@ -51,18 +51,18 @@ pub struct Draft {
     pub target_size_max: usize,
     /// Most header fields in a head. 4–64 (4–32 on 32-bit machines). Beyond: 431.
     pub headers_max: usize,
-    /// Longest content. Beyond: 413.
+    /// Longest content, of any length. Beyond: 413.
     pub body_size_max: u64,
     /// An answer of this length, head and content, can always be given in one piece; one of more than twice this is a 500.
     /// Stream what is longer. 256–16,777,216.
     pub response_size: usize,
-    /// Most heads in memory at one time: being read, queued, or with their handler. At least 1.
+    /// Most heads in memory at one time: being read, queued, or with their handler. 1–1,000,000.
     pub requests_max: usize,
-    /// Most answers in memory at one time, not yet sent. At least 1.
+    /// Most answers in memory at one time, not yet sent. 1–1,000,000.
     pub responses_max: usize,
-    /// Most requests with content at one time. At least 1.
+    /// Most requests with content at one time. 1–1,000,000.
     pub streams_max: usize,
-    /// Most requests at one time whose path has escapes. At least 1.
+    /// Most requests at one time whose path has escapes. 1–1,000,000.
     pub uris_max: usize,
     /// Slowest pace for a head, after the grace. Bytes a second, 1–1,000,000.
     pub head_rate_min: u32,
@@ -78,7 +78,7 @@ pub struct Draft {
     pub trust_class_header: bool,
     /// How many proxies between the client and us append to `X-Forwarded-For`; 0 ignores the field. 0–16.
     pub trusted_hops: usize,
-    /// Room for the router's tree. At least 16; three or four for each route suffice.
+    /// Room for the router's tree. 16–65,534; three or four for each route suffice.
     pub router_nodes_max: usize,
     /// How long things may take.
     pub timeouts: Timeouts,
@@ -137,7 +137,12 @@ impl Draft {
             ("connections_max", self.connections_max as u64, 1, 1_000_000),
             ("connections_per_client", self.connections_per_client as u64, 1, MAX),
             ("concurrency_max", self.concurrency_max as u64, 1, 100_000),
-            ("concurrency_reserved", self.concurrency_reserved as u64, 0, self.concurrency_max as u64 - 1),
+            (
+                "concurrency_reserved",
+                self.concurrency_reserved as u64,
+                0,
+                (self.concurrency_max as u64).saturating_sub(1),
+            ),
             ("queue_max", self.queue_max as u64, self.workers as u64, 1_000_000),
             ("head_size_max", self.head_size_max as u64, 256, 65_535),
             ("target_size_max", self.target_size_max as u64, 16, self.head_size_max as u64),
@@ -219,6 +224,8 @@ mod tests {
 
     #[test]
     fn an_error_names_field_value_and_range() {
+        let draft = Draft { concurrency_max: 0, ..Profile::High.draft() };
+        assert_eq!(draft.build().unwrap_err().field, "concurrency_max");
         let draft = Draft { connections_max: 0, ..Profile::High.draft() };
         assert_eq!(
             draft.build().unwrap_err().to_string(),

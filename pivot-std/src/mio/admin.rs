@@ -1,7 +1,7 @@
 //! The admin listener: a small server of its own, on a thread of its own.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use mio::Poll;
 use mio::net::TcpListener;
@@ -35,6 +35,9 @@ fn run_app<R: Routes + 'static>(
     let mut heap = Heap::new();
     let shared = Shared::new(&mut heap, config()?, &app(), random_seed())?;
     let _ = monitor.server.admin.set(shared);
+    if monitor.server.admin_is_to_end.load(Ordering::SeqCst) {
+        monitor.end_admin();
+    }
     let worker = Worker::new(&mut heap, shared, 0, app(), StdHost::new(), waker, serve::run::<R>)?;
     turns::run(worker, poll, listener, shared, &Arc::new(AtomicU64::new(0)))
         .map_err(|source| Error::System { what: "wait for events", source })

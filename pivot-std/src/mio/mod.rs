@@ -6,7 +6,7 @@ mod socket;
 mod turns;
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 
@@ -126,6 +126,9 @@ impl Server {
         let running = Running { shared, wakers, admin_waker: admin.as_ref().map(|(_, (_, waker))| *waker) };
         // Nobody but this function sets it, and a server runs once.
         let _ = self.monitor.server.running.set(running);
+        if self.monitor.server.is_to_drain.load(Ordering::SeqCst) {
+            self.monitor.drain();
+        }
         let report = std::sync::Barrier::new(self.listeners.len() + 1);
         let report = &report;
         let monitor = self.monitor;
@@ -184,6 +187,11 @@ pub struct Monitor {
 struct Cellar {
     running: OnceLock<Running>,
     admin: OnceLock<&'static Shared>,
+    /// Set before `running` is looked at, which is set before this is looked at: an end that is asked for while the
+    /// server starts is not lost.
+    is_to_drain: AtomicBool,
+    /// The same for `admin`.
+    admin_is_to_end: AtomicBool,
 }
 
 struct Running {
@@ -204,8 +212,9 @@ impl Monitor {
         self.server.running.get().map(|running| running.shared)
     }
 
-    /// Ends the server: what is in flight finishes, within `timeouts.drain`.
+    /// Ends the server: what is in flight finishes, within `timeouts.drain`. A server that does not run yet ends when it does.
     pub fn drain(&self) {
+        self.server.is_to_drain.store(true, Ordering::SeqCst);
         if let Some(running) = self.server.running.get() {
             running.shared.drain();
             running.wakers.iter().for_each(|waker| waker.notify());
@@ -213,6 +222,7 @@ impl Monitor {
     }
 
     fn end_admin(&self) {
+        self.server.admin_is_to_end.store(true, Ordering::SeqCst);
         if let (Some(admin), Some(running)) = (self.server.admin.get(), self.server.running.get()) {
             admin.drain();
             if let Some(waker) = running.admin_waker {
