@@ -2,13 +2,30 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
 
-/// The example, as `cargo test` has built it beside this test.
+/// The example; built here, because for `cargo test` it is a test and no program.
 fn server(arguments: &[&str]) -> Command {
-    let test = std::env::current_exe().unwrap();
-    let path = test.ancestors().nth(2).unwrap().join("examples/server");
-    assert!(path.exists(), "{} is missing: run cargo test -p pivot-examples --all-targets", path.display());
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let path = BUILT.get_or_init(|| {
+        let test = std::env::current_exe().unwrap();
+        let folder = test.ancestors().nth(2).unwrap();
+        let mut build = Command::new(env!("CARGO"));
+        build.args([
+            "build",
+            "--quiet",
+            "--package",
+            "pivot-examples",
+            "--example",
+            "server",
+            "--target-dir",
+        ]);
+        build.arg(folder.parent().unwrap()).args(folder.ends_with("release").then_some("--release"));
+        assert!(build.status().unwrap().success(), "{build:?}");
+        folder.join("examples/server")
+    });
     let mut command = Command::new(path);
     command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
     command

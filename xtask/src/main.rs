@@ -17,7 +17,7 @@ Commands:
   loom                                              the model checker's part of it
   size                                              text, static RAM and the largest symbols of the bare-metal image
   fuzz [SECONDS]                                    each fuzz target for so long [20]
-  bench [NAME]                                      the benchmarks in bench/
+  bench [NAME]                                      Pivot beside its peers: instructions, cpu; both if none is named
 ";
 
 fn main() -> ExitCode {
@@ -60,12 +60,20 @@ fn usage(error: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
+/// Builds Pivot's server and its peers, and measures them.
 fn bench(arguments: &[&str]) -> Result<String, String> {
-    let manifest = run::root().join("bench/Cargo.toml");
-    if !manifest.exists() {
-        return Err("there are no benchmarks yet: bench/Cargo.toml is missing".to_owned());
+    let missing: Vec<&str> =
+        ["valgrind", "wrk"].into_iter().filter(|program| !run::exists(program)).collect();
+    if !missing.is_empty() {
+        run::install(&missing).map_err(|error| format!("{}: {error}", missing.join(", ")))?;
     }
+    run::logged("server", run::cargo().args(["build", "--release", "--example", "server"]))?;
+    let manifest = run::root().join("bench/Cargo.toml");
+    run::logged(
+        "bench",
+        run::cargo().args(["build", "--release", "--bins", "--manifest-path"]).arg(&manifest),
+    )?;
     let mut command = run::cargo();
-    command.args(["run", "--release", "--manifest-path"]).arg(manifest).arg("--").args(arguments);
+    command.args(["run", "--quiet", "--release", "--manifest-path"]).arg(manifest).arg("--").args(arguments);
     run::shown(&mut command)
 }
