@@ -19,6 +19,8 @@
 //! ```
 
 mod error;
+#[cfg(target_os = "linux")]
+pub mod files;
 mod heap;
 mod host;
 pub mod mio;

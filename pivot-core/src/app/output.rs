@@ -398,15 +398,20 @@ impl Output {
         context: &mut Context<'_>,
         write: &mut dyn FnMut(&mut [u8]) -> Option<usize>,
     ) -> Poll<Result<(), SendError>> {
-        if self.stage != Stage::Content || matches!(self.framing, Framing::Exact { .. }) {
+        if self.stage != Stage::Content {
             return Poll::Ready(Err(SendError::TooLate));
         }
+        let left = match self.framing {
+            Framing::Exact { left } => usize::try_from(left).unwrap_or(usize::MAX),
+            _ => usize::MAX,
+        };
         let is_chunked = self.framing == Framing::Chunked;
         let Some(buffer) = &mut self.buffer else { return Poll::Ready(Err(SendError::TooLate)) };
         buffer.compact();
         let before = if is_chunked { CHUNK_OVERHEAD } else { 0 };
         let room = buffer.space_len().checked_sub(before + 2 + LAST_CHUNK.len());
-        let written = room.and_then(|room| {
+        let written = room.filter(|&room| room > 0).and_then(|room| {
+            let room = room.min(left);
             let space = &mut buffer.space_mut()[before..before + room];
             write(space).filter(|&len| len <= room)
         });
@@ -417,7 +422,10 @@ impl Output {
             self.waker = Some(context.waker().clone());
             return Poll::Pending;
         };
-        if len == 0 || self.is_head_request {
+        if let Framing::Exact { left } = &mut self.framing {
+            *left -= len as u64;
+        }
+        if len == 0 || self.is_head_request || self.status.is_bodiless() {
             return Poll::Ready(Ok(()));
         }
         if is_chunked {

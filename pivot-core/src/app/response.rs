@@ -193,7 +193,8 @@ impl BodyWriter<'_> {
         Ok(())
     }
 
-    /// Writes what `write` puts into the room that there is. `None` from it says that the room did not suffice: it is
+    /// Writes what `write` puts into the room that there is, which is never more than what is still to come of a length that
+    /// was announced. `None` from it says that the room did not suffice: it is
     /// called again when there is more.
     ///
     /// # Errors
