@@ -45,6 +45,11 @@ impl Instant {
         Self { us: self.us.saturating_add(micros(after)) }
     }
 
+    /// The moment `after_us` microseconds later.
+    pub const fn plus_micros(self, after_us: u64) -> Self {
+        Self { us: self.us.saturating_add(after_us) }
+    }
+
     /// The time that passed since `earlier`; zero if `earlier` is not earlier.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.us.saturating_sub(earlier.us))
@@ -58,8 +63,7 @@ impl Instant {
 
 /// A duration in whole microseconds, saturating at [`u64::MAX`].
 pub const fn micros(duration: Duration) -> u64 {
-    let us = duration.as_micros();
-    if us > u64::MAX as u128 { u64::MAX } else { us as u64 }
+    duration.as_secs().saturating_mul(1_000_000).saturating_add(duration.subsec_micros() as u64)
 }
 
 #[cfg(test)]
@@ -72,5 +76,7 @@ mod tests {
         assert_eq!(Instant::ZERO.since(Instant::from_millis(5)), Duration::ZERO);
         assert_eq!(Instant::ZERO.plus(Duration::MAX), Instant::NEVER);
         assert_eq!(Instant::from_millis(7).micros_since(Instant::from_millis(5)), 2_000);
+        assert_eq!(micros(Duration::new(3, 999_999)), 3_000_999);
+        assert_eq!(micros(Duration::MAX), u64::MAX);
     }
 }

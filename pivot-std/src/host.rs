@@ -15,20 +15,21 @@ use pivot_core::time::Instant;
 /// The system's clocks, for one worker.
 #[derive(Debug)]
 pub struct StdHost {
-    start: std::time::Instant,
+    /// Microseconds of the system's clock.
+    start_us: u64,
     unix_s: Cell<u64>,
     unix_read_at: Cell<Instant>,
 }
 
 /// How old the date may be. It is read with the second clock, and no more often than somebody could tell.
-const DATE_AGE_MAX: Duration = Duration::from_millis(100);
+const DATE_AGE_MAX_US: u64 = 100_000;
 
 impl StdHost {
     /// A host whose time starts with the program's first server, so that all workers share it.
     pub fn new() -> Self {
-        static START: OnceLock<std::time::Instant> = OnceLock::new();
+        static START_US: OnceLock<u64> = OnceLock::new();
         Self {
-            start: *START.get_or_init(std::time::Instant::now),
+            start_us: *START_US.get_or_init(monotonic_us),
             unix_s: Cell::new(unix_s()),
             unix_read_at: Cell::new(Instant::ZERO),
         }
@@ -43,8 +44,8 @@ impl Default for StdHost {
 
 impl Host for StdHost {
     fn now(&self) -> Instant {
-        let now = Instant::from_micros(self.start.elapsed().as_micros() as u64);
-        if now.since(self.unix_read_at.get()) >= DATE_AGE_MAX {
+        let now = Instant::from_micros(monotonic_us().wrapping_sub(self.start_us));
+        if now.micros_since(self.unix_read_at.get()) >= DATE_AGE_MAX_US {
             self.unix_read_at.set(now);
             self.unix_s.set(unix_s());
         }
@@ -64,6 +65,12 @@ impl Host for StdHost {
         // that are not borrowed across its suspension.
         catch_unwind(AssertUnwindSafe(|| future.poll(context))).map_err(|_| Panicked)
     }
+}
+
+/// The system's monotonic clock. Its start is near the machine's, so microseconds do not overflow.
+fn monotonic_us() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    time.tv_sec as u64 * 1_000_000 + time.tv_nsec as u64 / 1_000
 }
 
 fn unix_s() -> u64 {

@@ -1,7 +1,5 @@
 //! How many connections there are, in all and from each client.
 
-use core::num::NonZeroU32;
-
 use super::key::ClientKey;
 use crate::sync::{AtomicU32, Ordering};
 
@@ -24,8 +22,14 @@ pub struct Connections<'s> {
 #[derive(Debug)]
 #[must_use = "give it to Connections::close"]
 pub struct ConnectionPermit {
-    /// The client's place in the table, counted from 1, so that an `Option` is no larger.
-    client: NonZeroU32,
+    key: ClientKey,
+}
+
+impl ConnectionPermit {
+    /// Whose connection it is: hashed once, for every request that comes over it.
+    pub const fn key(&self) -> ClientKey {
+        self.key
+    }
 }
 
 impl<'s> Connections<'s> {
@@ -45,22 +49,27 @@ impl<'s> Connections<'s> {
     /// The reason's label: `connections_max` or `connections_per_client`.
     pub fn try_open(&self, key: ClientKey) -> Result<ConnectionPermit, &'static str> {
         add_below(&self.open, self.open_max).ok_or("connections_max")?;
-        let client = if self.clients.is_empty() { 0 } else { key.bits() as usize % self.clients.len() };
-        if let Some(count) = self.clients.get(client)
+        if let Some(count) = self.count_of(key)
             && add_below(count, self.per_client_max).is_none()
         {
             self.open.fetch_sub(1, Ordering::Relaxed);
             return Err("connections_per_client");
         }
-        Ok(ConnectionPermit { client: NonZeroU32::MIN.saturating_add(client as u32) })
+        Ok(ConnectionPermit { key })
     }
 
     /// Counts one connection less.
     pub fn close(&self, permit: ConnectionPermit) {
         self.open.fetch_sub(1, Ordering::Relaxed);
-        if let Some(count) = self.clients.get(permit.client.get() as usize - 1) {
+        if let Some(count) = self.count_of(permit.key) {
             count.fetch_sub(1, Ordering::Relaxed);
         }
+    }
+
+    /// The word that a client is counted in; `None` if the cap for each client is off.
+    fn count_of(&self, key: ClientKey) -> Option<&AtomicU32> {
+        let place = (key.bits() as usize).checked_rem(self.clients.len())?;
+        self.clients.get(place)
     }
 
     /// How many connections are open.

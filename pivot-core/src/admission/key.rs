@@ -1,12 +1,15 @@
 //! Whom a limit is counted for.
 
 use core::net::IpAddr;
+use core::num::NonZeroU64;
 
 /// A client, as limits know it: a keyed hash of its address.
 ///
 /// An IPv6 client is its /64: whoever has one address there has 2⁶⁴.
+///
+/// It is never zero, so that an `Option` of it is no larger: the one hash in 2⁶⁴ that is counts as 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ClientKey(u64);
+pub struct ClientKey(NonZeroU64);
 
 /// The secret that hashes are keyed with, so that nobody can choose addresses that fall together.
 #[derive(Clone, Copy, Debug)]
@@ -22,12 +25,12 @@ impl ClientKey {
                 None => (u128::from(v6) >> 64) as u64,
             },
         };
-        Self(mix(word, seed))
+        Self(NonZeroU64::new(mix(word, seed)).unwrap_or(NonZeroU64::MIN))
     }
 
     /// The key's 64 bits, evenly spread.
     pub const fn bits(self) -> u64 {
-        self.0
+        self.0.get()
     }
 }
 

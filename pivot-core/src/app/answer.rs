@@ -2,7 +2,7 @@
 
 use super::exchange::Exchange;
 use super::input::BodyError;
-use super::output::SendError;
+use super::output::{ContentType, SendError};
 use super::request::{ParamError, Request};
 use super::response::Sent;
 use crate::http::{Method, Status};
@@ -25,7 +25,7 @@ impl IntoResponse for Sent {
 impl<E: ErrorStatus> IntoResponse for Result<Sent, E> {
     fn respond(self, exchange: &Exchange) {
         if let Err(error) = self {
-            answer_status(exchange, error.status(), error.message());
+            exchange.answer_status(error.status(), error.message());
         }
     }
 }
@@ -71,38 +71,12 @@ impl ErrorStatus for Status {
 /// An error that cannot be.
 impl ErrorStatus for core::convert::Infallible {}
 
-/// Answers with a status and a line of text, in place of whatever was written so far.
-///
-/// Does nothing once the answer is on its way: the connection is then cut, so that the client does not take what it
-/// has for the whole.
-pub(crate) fn answer_status(exchange: &Exchange, status: Status, message: &str) {
-    let mut output = exchange.output.borrow_mut();
-    if !output.can_restart() {
-        return;
-    }
-    output.restart();
-    let written = output.set_status(status, exchange.clock).and_then(|()| {
-        let write = |space: &mut [u8]| {
-            space.get_mut(..message.len())?.copy_from_slice(message.as_bytes());
-            Some(message.len())
-        };
-        output.finish_with(Some("text/plain; charset=utf-8"), exchange.clock, write, Some(message.len()))
-    });
-    if written.is_err() {
-        // Not even the message fits: the head alone has to do.
-        output.restart();
-        let _ = output
-            .set_status(status, exchange.clock)
-            .and_then(|()| output.finish_with(None, exchange.clock, |_| Some(0), Some(0)));
-    }
-}
-
 /// Answers a request that no route takes: 404, 405 with `Allow`, or the automatic `OPTIONS`.
 pub(crate) fn no_route(req: &Request<'_>) {
     let exchange = req.exchange;
     let allow = req.allowed_methods();
     if allow.is_empty() {
-        return answer_status(exchange, Status::NOT_FOUND, Status::NOT_FOUND.reason());
+        return exchange.answer_status(Status::NOT_FOUND, Status::NOT_FOUND.reason());
     }
     let mut list = heapless::String::<64>::new();
     // Nine methods and their commas are 60 bytes.
@@ -111,7 +85,7 @@ pub(crate) fn no_route(req: &Request<'_>) {
     let status = if is_options { Status::NO_CONTENT } else { Status::METHOD_NOT_ALLOWED };
     let mut output = exchange.output.borrow_mut();
     let _ = output
-        .set_status(status, exchange.clock)
+        .set_status(status)
         .and_then(|()| output.add_header("allow", list.as_bytes(), exchange.clock))
         .and_then(|()| {
             let text = if is_options { "" } else { status.reason() };
@@ -119,6 +93,6 @@ pub(crate) fn no_route(req: &Request<'_>) {
                 space.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
                 Some(text.len())
             };
-            output.finish_with(Some("text/plain; charset=utf-8"), exchange.clock, write, Some(text.len()))
+            output.finish_with(ContentType::TEXT, exchange.clock, write, Some(text.len()))
         });
 }

@@ -52,6 +52,7 @@ impl Buffer {
     }
 
     /// Appends all of `bytes`, or nothing; says whether they fitted.
+    #[inline]
     pub fn push(&mut self, bytes: &[u8]) -> bool {
         let Some(space) = self.bytes[self.end..].get_mut(..bytes.len()) else { return false };
         space.copy_from_slice(bytes);
@@ -59,16 +60,17 @@ impl Buffer {
         true
     }
 
-    /// Inserts `bytes` before the filled byte with number `at`, or nothing; says whether they fitted.
-    pub fn insert(&mut self, at: usize, bytes: &[u8]) -> bool {
+    /// Makes room for `len` bytes before the filled byte with number `at`, or nothing. What stands there is of no meaning.
+    pub fn open_gap(&mut self, at: usize, len: usize) -> Option<&mut [u8]> {
         let at = self.start + at;
-        if at > self.end || bytes.len() > self.bytes.len() - self.end {
-            return false;
+        if at > self.end || len > self.bytes.len() - self.end {
+            return None;
         }
-        self.bytes.copy_within(at..self.end, at + bytes.len());
-        self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
-        self.end += bytes.len();
-        true
+        if at < self.end {
+            self.bytes.copy_within(at..self.end, at + len);
+        }
+        self.end += len;
+        self.bytes.get_mut(at..at + len)
     }
 
     /// Moves the filled part to the front of the memory, so that all room is behind it.
@@ -209,7 +211,8 @@ mod tests {
         assert_eq!((buffer.filled(), buffer.space_len()), (&b"cdef"[..], 2));
         buffer.compact();
         assert_eq!((buffer.filled(), buffer.space_len()), (&b"cdef"[..], 4));
-        assert!(buffer.insert(1, b"--") && !buffer.insert(0, b"...") && !buffer.insert(7, b"."));
+        buffer.open_gap(1, 2).unwrap().copy_from_slice(b"--");
+        assert!(buffer.open_gap(0, 3).is_none() && buffer.open_gap(7, 1).is_none());
         assert_eq!(buffer.filled(), b"c--def");
         buffer.truncate(3);
         assert_eq!(buffer.filled(), b"c--");

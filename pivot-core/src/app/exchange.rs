@@ -5,79 +5,58 @@
 
 use core::cell::{Cell, RefCell};
 use core::fmt;
-use core::net::SocketAddr;
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use core::task::{Context, Poll, Waker};
 
 use super::buffer::{Buffer, RequestHead};
+use super::clockface::Clockface;
 use super::input::Input;
 use super::output::Output;
 use crate::admission::Class;
+use crate::http::Status;
 use crate::http::h1::decode::Head;
-use crate::http::http_date;
 use crate::pool::Guard;
 use crate::time::Instant;
 
-/// The time as one worker knows it: read once a turn, shared by its exchanges.
-#[derive(Debug)]
-pub struct Clockface {
-    now: Cell<Instant>,
-    unix_s: Cell<Option<u64>>,
-    date_line: Cell<[u8; DATE_LINE_LEN]>,
+/// The other end of a connection, in 18 bytes.
+///
+/// An address that nobody asks for is never turned into a [`SocketAddr`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// An IPv4 address is mapped into IPv6 (RFC 4291, section 2.5.5.2).
+    ip: [u8; 16],
+    port: u16,
 }
 
-/// `date: Sun, 06 Nov 1994 08:49:37 GMT` and its CRLF.
-pub(super) const DATE_LINE_LEN: usize = 6 + 29 + 2;
+impl Peer {
+    /// Nobody: the unspecified address.
+    pub const NOBODY: Self = Self { ip: [0; 16], port: 0 };
 
-impl Clockface {
-    /// A face that shows the start of time and does not know the date.
-    pub const fn new() -> Self {
-        Self {
-            now: Cell::new(Instant::ZERO),
-            unix_s: Cell::new(None),
-            date_line: Cell::new([0; DATE_LINE_LEN]),
-        }
+    /// The peer at an address. Flow label and scope of IPv6 are not kept.
+    pub const fn new(address: SocketAddr) -> Self {
+        let ip = match address.ip() {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+            IpAddr::V6(v6) => v6.octets(),
+        };
+        Self { ip, port: address.port() }
     }
 
-    /// Sets the moment, and the seconds since 1970 if the backend knows them.
-    pub fn set(&self, now: Instant, unix_s: Option<u64>) {
-        self.now.set(now);
-        if unix_s != self.unix_s.get() {
-            self.unix_s.set(unix_s);
-            if let Some(unix_s) = unix_s {
-                let mut line = *b"date: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
-                line[6..35].copy_from_slice(&http_date(unix_s));
-                self.date_line.set(line);
-            }
-        }
-    }
-
-    /// The moment of the current turn.
-    pub fn now(&self) -> Instant {
-        self.now.get()
-    }
-
-    /// Seconds since 1970, where they are known.
-    pub fn unix_s(&self) -> Option<u64> {
-        self.unix_s.get()
-    }
-
-    /// The `date` field with its line end; `None` where the time is not known (RFC 9110, section 6.6.1).
-    pub fn date_line(&self) -> Option<[u8; DATE_LINE_LEN]> {
-        self.unix_s.get().map(|_| self.date_line.get())
-    }
-}
-
-impl Default for Clockface {
-    fn default() -> Self {
-        Self::new()
+    /// Its address; IPv4 if it was mapped.
+    pub const fn address(self) -> SocketAddr {
+        let v6 = Ipv6Addr::from_octets(self.ip);
+        let ip = match v6.to_ipv4_mapped() {
+            Some(v4) => IpAddr::V4(v4),
+            None => IpAddr::V6(v6),
+        };
+        SocketAddr::new(ip, self.port)
     }
 }
 
 /// What an exchange is about: everything that handlers can ask and that is not in the head.
 #[derive(Clone, Copy, Debug)]
 pub struct About {
-    /// The client's address, as the backend sees it.
-    pub peer: SocketAddr,
+    /// The other end of the connection, as the backend sees it.
+    pub peer: Peer,
     /// The class that the request was admitted in.
     pub class: Class,
     /// When its handler started.
@@ -101,10 +80,9 @@ const TIMERS_MAX: usize = 4;
 impl Exchange {
     /// An exchange that waits for its first request.
     pub fn new(clock: &'static Clockface) -> Self {
-        let nobody = SocketAddr::new(core::net::IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED), 0);
         Self {
             clock,
-            about: Cell::new(About { peer: nobody, class: Class::Normal, started: Instant::ZERO }),
+            about: Cell::new(About { peer: Peer::NOBODY, class: Class::Normal, started: Instant::ZERO }),
             input: RefCell::new(Input::new()),
             output: RefCell::new(Output::new()),
             returned: Cell::new(None),
@@ -133,6 +111,39 @@ impl Exchange {
         self.timers.borrow_mut().clear();
         self.input.borrow_mut().end();
         self.output.borrow_mut().end()
+    }
+
+    /// Makes sure that there is an answer: that of a `failure`, or a 500 if there is none yet.
+    ///
+    /// `false` if an answer broke off that was on its way already.
+    pub fn ensure_answer(&self, failure: Option<Status>) -> bool {
+        let mut output = self.output.borrow_mut();
+        let failure = match failure {
+            None if output.is_done() => None,
+            None => Some(Status::INTERNAL_SERVER_ERROR),
+            failure => failure,
+        };
+        if let Some(status) = failure {
+            output.answer_status(status, status.reason(), self.clock);
+        }
+        output.is_done()
+    }
+
+    /// Commits the answer, and says that the connection ends unless it `may_last`.
+    ///
+    /// Answers the status, and whether the connection may be used for another request.
+    pub fn settle(&self, may_last: bool) -> (Status, bool) {
+        let mut output = self.output.borrow_mut();
+        if !may_last {
+            output.close_after();
+        }
+        output.settle();
+        (output.status(), output.keeps_alive())
+    }
+
+    /// Answers with a status and a line of text, unless an answer is on its way.
+    pub(crate) fn answer_status(&self, status: Status, message: &str) {
+        self.output.borrow_mut().answer_status(status, message, self.clock);
     }
 
     /// Gives the head back, for what came behind it.

@@ -49,6 +49,17 @@ impl core::fmt::Display for BodyError {
 
 impl core::error::Error for BodyError {}
 
+/// What becomes of content when its handler is through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// It was read to its end: the next request follows.
+    Read,
+    /// So little is still to come that it can be waited for.
+    Coming,
+    /// Where the next request begins will never be known.
+    Lost,
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Framing {
     /// There is no content, or it has been read to its end.
@@ -94,6 +105,10 @@ impl Input {
         window: Option<Guard<'static, Buffer>>,
         content_size_max: u64,
     ) {
+        if head.body == BodyLength::None {
+            // As `end` has left it: nothing to be read.
+            return;
+        }
         self.window = window;
         self.framing = match head.body {
             BodyLength::None => Framing::Ended,
@@ -102,15 +117,14 @@ impl Input {
         };
         self.allowed_left = content_size_max;
         self.expects_continue = head.expect_continue;
-        self.peer_ended = false;
-        self.error = None;
-        self.waker = None;
     }
 
+    /// Back to the state of a request without content.
     pub(super) fn end(&mut self) {
-        self.window = None;
-        self.framing = Framing::Ended;
-        self.waker = None;
+        self.peer_ended = false;
+        if self.window.is_some() {
+            *self = Self::new();
+        }
     }
 
     /// Whether all content has been read.
@@ -213,6 +227,26 @@ impl Input {
             }
         }
         dropped
+    }
+
+    /// The handler is through: drops what has come of content that it did not read, at most `unread_left` bytes of it.
+    pub fn end_reading(&mut self, unread_left: &mut usize) -> Rest {
+        if self.is_ended() {
+            return Rest::Read;
+        }
+        let is_uninvited = self.is_uninvited();
+        *unread_left = unread_left.saturating_sub(self.discard());
+        if is_uninvited {
+            Rest::Lost
+        } else if self.is_ended() {
+            Rest::Read
+        } else if self.is_broken() {
+            Rest::Lost
+        } else if self.announced_left() <= *unread_left as u64 {
+            Rest::Coming
+        } else {
+            Rest::Lost
+        }
     }
 
     /// Hands out content that is there: waits for some, answers 0 at the end.

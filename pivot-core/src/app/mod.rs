@@ -30,8 +30,9 @@
 //! outermost, then the route's; of several layers on one thing, the last one that was added is outermost. The
 //! application's own layers run for requests that no route matches, too.
 
-pub(crate) mod answer;
+mod answer;
 pub mod buffer;
+mod clockface;
 mod controller;
 mod cursor;
 mod exchange;
@@ -46,11 +47,12 @@ mod route;
 mod routes;
 
 pub use answer::{ErrorStatus, IntoResponse};
+pub use clockface::Clockface;
 pub use controller::{Controller, controller};
 pub use cursor::Cursor;
-pub use exchange::{About, Clockface, Exchange};
+pub use exchange::{About, Exchange, Peer};
 pub use group::{Group, group};
-pub use input::{BodyError, Input};
+pub use input::{BodyError, Input, Rest};
 pub use layer::{Layered, Middleware, Next};
 pub use output::{Output, SendError};
 pub use request::{Extended, ParamError, Request};

@@ -4,8 +4,9 @@ use core::fmt;
 use core::task::{Context, Poll, Waker};
 
 use super::buffer::Buffer;
-use super::exchange::Clockface;
+use super::clockface::Clockface;
 use crate::http::h1::decode::{Head, Version};
+use crate::http::h1::encode::Writer;
 use crate::http::{Digits, HeaderName, HeaderValue, Method, Status};
 use crate::pool::Guard;
 
@@ -179,44 +180,42 @@ impl Output {
         }
     }
 
-    pub(super) fn set_status(&mut self, status: Status, clock: &Clockface) -> Result<(), SendError> {
+    /// Sets the status; the line is written with the head, or rewritten if it stands already.
+    pub(super) fn set_status(&mut self, status: Status) -> Result<(), SendError> {
         if status.class() < 2 {
             return self.fail(SendError::InvalidStatus);
         }
         if self.is_committed {
             return self.fail(SendError::TooLate);
         }
-        self.open(clock)?;
-        if status == self.status {
-            return Ok(());
+        if self.stage != Stage::Fresh && status != self.status {
+            self.rewrite_status_line(status)?;
         }
-        let mut line = heapless::Vec::<u8, STATUS_LINE_LEN_MAX>::new();
-        let written = line.extend_from_slice(b"HTTP/1.1 ").is_ok()
-            && line.extend_from_slice(Digits::decimal(u64::from(status.code())).as_bytes()).is_ok()
-            && line.extend_from_slice(b" ").is_ok()
-            && line.extend_from_slice(status.reason().as_bytes()).is_ok()
-            && line.extend_from_slice(b"\r\n").is_ok();
+        self.status = status;
+        Ok(())
+    }
+
+    #[cold]
+    fn rewrite_status_line(&mut self, status: Status) -> Result<(), SendError> {
         let base = self.base;
-        let Some(buffer) = self.buffer.as_mut().filter(|_| written) else {
-            return self.fail(SendError::Full);
-        };
+        let Some(buffer) = self.buffer.as_mut() else { return self.fail(SendError::TooLate) };
         let old_len = line_len(&buffer.filled()[base..]);
-        if line.len() > old_len {
-            let longer_by = line.len() - old_len;
-            if !buffer.insert(base, &line[..longer_by]) {
+        let new_len = STATUS_LINE_LEN + status.reason().len();
+        if new_len > old_len {
+            if buffer.open_gap(base, new_len - old_len).is_none() {
                 return self.fail(SendError::Full);
             }
         } else {
             // The line gets shorter: move what follows it down.
-            let shorter_by = old_len - line.len();
             let filled = buffer.filled_mut();
-            filled.copy_within(base + old_len.., base + line.len());
-            let len = filled.len() - shorter_by;
+            filled.copy_within(base + old_len.., base + new_len);
+            let len = filled.len() - (old_len - new_len);
             buffer.truncate(len);
         }
-        buffer.filled_mut()[base..base + line.len()].copy_from_slice(&line);
-        self.head_len = self.head_len + line.len() - old_len;
-        self.status = status;
+        let mut line = Writer::new(&mut buffer.filled_mut()[base..base + new_len]);
+        let written = line.status_line(status);
+        debug_assert!(written.is_ok(), "the gap is as long as the line");
+        self.head_len = self.head_len + new_len - old_len;
         Ok(())
     }
 
@@ -247,65 +246,96 @@ impl Output {
     /// Gives the whole answer: closes the head and appends the content.
     pub(super) fn finish_with(
         &mut self,
-        content_type: Option<&str>,
+        kind: ContentType<'_>,
         clock: &Clockface,
         write: impl FnOnce(&mut [u8]) -> Option<usize>,
         len: Option<usize>,
     ) -> Result<(), SendError> {
-        self.open(clock)?;
-        if self.stage != Stage::Head {
-            return self.fail(SendError::TooLate);
+        self.open_whole(kind, clock)?;
+        if self.status.is_bodiless() {
+            return self.close_bodiless();
         }
-        let bodiless = self.status.is_bodiless();
-        if let Some(content_type) = content_type.filter(|_| !bodiless) {
-            self.insert_type(content_type)?;
-        }
-        let base = self.base;
-        let head_len = self.head_len;
-        let skip_content = self.is_head_request || bodiless;
-        let Some(buffer) = &mut self.buffer else { return self.fail(SendError::TooLate) };
         match len {
             // Known beforehand: the field is written once and the content behind it.
-            Some(len) if !bodiless => {
-                let fits = buffer.push(b"content-length: ")
-                    && buffer.push(Digits::decimal(len as u64).as_bytes())
-                    && buffer.push(b"\r\n\r\n");
-                let written = fits.then(|| {
-                    self.head_len = buffer.len() - base - 2;
-                    if skip_content { Some(0) } else { write(buffer.space_mut()) }
-                });
-                match written.flatten() {
-                    Some(written) => buffer.fill(written),
-                    None => return self.fail(SendError::Full),
+            Some(len) => {
+                self.close_with_length(len)?;
+                if !self.is_head_request
+                    && let Some(buffer) = &mut self.buffer
+                {
+                    match write(buffer.space_mut()) {
+                        Some(written) => buffer.fill(written),
+                        None => return self.fail(SendError::Full),
+                    }
                 }
             }
-            // Found out by writing: the content is written first, the field put in before it.
-            None if !bodiless => {
-                let fits = buffer.push(b"\r\n");
-                let Some(written) = fits.then(|| write(buffer.space_mut())).flatten() else {
-                    return self.fail(SendError::Full);
-                };
-                buffer.fill(written);
-                self.insert_line(b"content-length", Digits::decimal(written as u64).as_bytes())?;
-                if skip_content && let Some(buffer) = &mut self.buffer {
-                    buffer.truncate(base + self.head_len + 2);
-                }
-            }
-            _ => {
-                if !buffer.push(b"\r\n") {
-                    return self.fail(SendError::Full);
-                }
-                self.head_len = head_len;
+            // Found out by writing: the content is written behind a gap that the field will fill.
+            None => {
+                let Some(buffer) = &mut self.buffer else { return self.fail(SendError::TooLate) };
+                let gap = LENGTH_LINE_LEN + decimal_len(buffer.space_len());
+                let written = buffer.space_mut().get_mut(gap..).and_then(write);
+                let Some(written) = written else { return self.fail(SendError::Full) };
+                self.close_behind_gap(gap, written)?;
             }
         }
         self.stage = Stage::Done;
         Ok(())
     }
 
+    /// Opens the head of an answer that is given whole.
+    fn open_whole(&mut self, kind: ContentType<'_>, clock: &Clockface) -> Result<(), SendError> {
+        self.open(clock)?;
+        if self.stage != Stage::Head {
+            return self.fail(SendError::TooLate);
+        }
+        if self.status.is_bodiless() { Ok(()) } else { self.insert_type(kind) }
+    }
+
+    /// Ends a head that no content can follow.
+    fn close_bodiless(&mut self) -> Result<(), SendError> {
+        if !self.buffer.as_mut().is_some_and(|buffer| buffer.push(b"\r\n")) {
+            return self.fail(SendError::Full);
+        }
+        self.stage = Stage::Done;
+        Ok(())
+    }
+
+    /// Ends a head whose content is `len` bytes long.
+    fn close_with_length(&mut self, len: usize) -> Result<(), SendError> {
+        let base = self.base;
+        let fits = self.buffer.as_mut().is_some_and(|buffer| {
+            let fits = buffer.push(b"content-length: ")
+                && buffer.push(Digits::decimal(len as u64).as_bytes())
+                && buffer.push(b"\r\n\r\n");
+            self.head_len = buffer.len().saturating_sub(base + 2);
+            fits
+        });
+        if fits { Ok(()) } else { self.fail(SendError::Full) }
+    }
+
+    /// Ends the head in front of `len` bytes of content that stand `gap` bytes behind it, and closes the gap.
+    fn close_behind_gap(&mut self, gap: usize, len: usize) -> Result<(), SendError> {
+        let Some(buffer) = &mut self.buffer else { return self.fail(SendError::TooLate) };
+        let head_end = buffer.len();
+        let digits = Digits::decimal(len as u64);
+        let digits = digits.as_bytes();
+        let line_len = LENGTH_LINE_LEN + digits.len();
+        let Some(content) = buffer.space_mut().get_mut(..gap + len) else {
+            return self.fail(SendError::Full);
+        };
+        content.copy_within(gap.., line_len);
+        let fits = buffer.push(b"content-length: ") && buffer.push(digits) && buffer.push(b"\r\n\r\n");
+        debug_assert!(fits, "the gap is as long as the longest line");
+        if !self.is_head_request {
+            buffer.fill(len);
+        }
+        self.head_len = head_end + line_len - self.base - 2;
+        Ok(())
+    }
+
     /// Closes the head of an answer whose content follows piece by piece, `len` bytes if that is known.
     pub(super) fn start_stream(
         &mut self,
-        content_type: &str,
+        kind: ContentType<'_>,
         len: Option<u64>,
         clock: &Clockface,
     ) -> Result<(), SendError> {
@@ -313,7 +343,7 @@ impl Output {
         if self.stage != Stage::Head {
             return self.fail(SendError::TooLate);
         }
-        self.insert_type(content_type)?;
+        self.insert_type(kind)?;
         if self.status.is_bodiless() {
             self.framing = Framing::Exact { left: 0 };
         } else if let Some(len) = len {
@@ -504,14 +534,18 @@ impl Output {
         }
     }
 
-    fn insert_type(&mut self, content_type: &str) -> Result<(), SendError> {
-        match HeaderValue::new(content_type.as_bytes()) {
-            Some(value) => self.insert_line(b"content-type", value.as_bytes()),
-            None => self.fail(SendError::InvalidHeader),
+    fn insert_type(&mut self, kind: ContentType<'_>) -> Result<(), SendError> {
+        match kind {
+            ContentType::Absent => Ok(()),
+            ContentType::Line(line) => self.insert_whole_line(&[line]),
+            ContentType::Value(value) => match HeaderValue::new(value.as_bytes()) {
+                Some(value) => self.insert_line(b"content-type", value.as_bytes()),
+                None => self.fail(SendError::InvalidHeader),
+            },
         }
     }
 
-    /// Starts the head: a status line for 200, and the date where it is known.
+    /// Starts the head: the status line, and the date where it is known.
     fn open(&mut self, clock: &Clockface) -> Result<(), SendError> {
         if let Some(error) = self.error {
             return Err(error);
@@ -521,8 +555,16 @@ impl Output {
         }
         let base = self.base;
         let Some(buffer) = &mut self.buffer else { return self.fail(SendError::TooLate) };
-        let date = clock.date_line();
-        let fits = buffer.push(b"HTTP/1.1 200 OK\r\n") && date.is_none_or(|date| buffer.push(&date));
+        let fits = match (self.status, clock.dated_ok()) {
+            (Status::OK, Some(start)) => buffer.push(&start),
+            (status, _) => {
+                let mut writer = Writer::new(buffer.space_mut());
+                let fits = writer.status_line(status).is_ok();
+                let len = writer.len();
+                buffer.fill(len);
+                fits && clock.date_line().is_none_or(|date| buffer.push(&date))
+            }
+        };
         if !fits {
             buffer.truncate(base);
             return self.fail(SendError::Full);
@@ -532,21 +574,48 @@ impl Output {
         Ok(())
     }
 
-    /// Puts a header line at the end of the head, before whatever follows it.
     fn insert_line(&mut self, name: &[u8], value: &[u8]) -> Result<(), SendError> {
+        self.insert_whole_line(&[name, b": ", value, b"\r\n"])
+    }
+
+    /// Puts a header line at the end of the head, before whatever follows it.
+    fn insert_whole_line(&mut self, pieces: &[&[u8]]) -> Result<(), SendError> {
         let at = self.base + self.head_len;
-        let len = name.len() + value.len() + 4;
+        let len = pieces.iter().map(|piece| piece.len()).sum();
         let Some(buffer) = &mut self.buffer else { return self.fail(SendError::TooLate) };
-        if buffer.space_len() < len {
-            return self.fail(SendError::Full);
-        }
-        let mut at_next = at;
-        for piece in [name, b": ", value, b"\r\n"] {
-            let _ = buffer.insert(at_next, piece);
-            at_next += piece.len();
+        let Some(mut rest) = buffer.open_gap(at, len) else { return self.fail(SendError::Full) };
+        for piece in pieces {
+            let Some((place, after)) = rest.split_at_mut_checked(piece.len()) else { break };
+            place.copy_from_slice(piece);
+            rest = after;
         }
         self.head_len += len;
         Ok(())
+    }
+
+    /// Answers with a status and a line of text, in place of whatever was written so far.
+    ///
+    /// Does nothing once the answer is on its way: the connection is then cut, so that the client does not take what it
+    /// has for the whole.
+    pub(crate) fn answer_status(&mut self, status: Status, message: &str, clock: &Clockface) {
+        if self.is_committed {
+            return;
+        }
+        self.restart();
+        let written = self.set_status(status).and_then(|()| {
+            let write = |space: &mut [u8]| {
+                space.get_mut(..message.len())?.copy_from_slice(message.as_bytes());
+                Some(message.len())
+            };
+            self.finish_with(ContentType::TEXT, clock, write, Some(message.len()))
+        });
+        if written.is_err() {
+            // Not even the message fits: the head alone has to do.
+            self.restart();
+            let _ = self
+                .set_status(status)
+                .and_then(|()| self.finish_with(ContentType::Absent, clock, |_| Some(0), Some(0)));
+        }
     }
 
     /// Remembers the first error, so that a chain of calls can report it at its end.
@@ -561,8 +630,36 @@ fn line_len(head: &[u8]) -> usize {
     head.iter().position(|&byte| byte == b'\n').map_or(head.len(), |index| index + 1)
 }
 
-/// The longest registered reason phrase has 31 characters.
-const STATUS_LINE_LEN_MAX: usize = 48;
+/// What the content is, as its field says it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ContentType<'a> {
+    /// No field: there is no content.
+    Absent,
+    /// The whole line, rendered and checked at compile time.
+    Line(&'static [u8]),
+    /// A value that is yet to be checked.
+    Value(&'a str),
+}
+
+impl ContentType<'_> {
+    pub(super) const TEXT: Self = Self::Line(b"content-type: text/plain; charset=utf-8\r\n");
+    pub(super) const HTML: Self = Self::Line(b"content-type: text/html; charset=utf-8\r\n");
+    #[cfg(feature = "json")]
+    pub(super) const JSON: Self = Self::Line(b"content-type: application/json\r\n");
+}
+
+/// How many digits a number has to the base of ten.
+const fn decimal_len(number: usize) -> usize {
+    match number.checked_ilog10() {
+        Some(log) => log as usize + 1,
+        None => 1,
+    }
+}
+
+/// A status line without its reason.
+const STATUS_LINE_LEN: usize = b"HTTP/1.1 200 \r\n".len();
+/// A length's line without its digits, and the empty line.
+const LENGTH_LINE_LEN: usize = b"content-length: \r\n\r\n".len();
 /// The digits of a size, and two line ends.
 const CHUNK_OVERHEAD: usize = 20;
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";

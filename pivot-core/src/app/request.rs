@@ -128,7 +128,7 @@ impl<'r> Request<'r> {
 
     /// The address at the other end of the connection: a proxy's, where there is one.
     pub fn peer(&self) -> SocketAddr {
-        self.exchange.about().peer
+        self.exchange.about().peer.address()
     }
 
     /// The class in which the request was admitted.

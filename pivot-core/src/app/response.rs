@@ -4,7 +4,7 @@ use core::future::poll_fn;
 
 use super::cursor::Cursor;
 use super::exchange::Exchange;
-use super::output::SendError;
+use super::output::{ContentType, SendError};
 use crate::http::Status;
 
 /// The right to answer one request, once.
@@ -59,7 +59,7 @@ impl<'r> Response<'r> {
     /// # Errors
     /// [`SendError`], as for every other way to answer: of the status and the headers too. The client gets a 500.
     pub fn text(self, content: &str) -> Result<Sent, SendError> {
-        self.bytes("text/plain; charset=utf-8", content.as_bytes())
+        self.whole(ContentType::TEXT, content.as_bytes())
     }
 
     /// Answers with a page.
@@ -67,7 +67,7 @@ impl<'r> Response<'r> {
     /// # Errors
     /// As for [`Response::text`].
     pub fn html(self, content: &str) -> Result<Sent, SendError> {
-        self.bytes("text/html; charset=utf-8", content.as_bytes())
+        self.whole(ContentType::HTML, content.as_bytes())
     }
 
     /// Answers with bytes that fit into the output buffer; [`Response::sized`] takes longer ones.
@@ -75,11 +75,7 @@ impl<'r> Response<'r> {
     /// # Errors
     /// As for [`Response::text`].
     pub fn bytes(self, content_type: &str, content: &[u8]) -> Result<Sent, SendError> {
-        let write = |space: &mut [u8]| {
-            space.get_mut(..content.len())?.copy_from_slice(content);
-            Some(content.len())
-        };
-        self.finish(Some(content_type), write, Some(content.len()))
+        self.whole(ContentType::Value(content_type), content)
     }
 
     /// Answers with what `write` puts into the room that there is; `None` from it says that it did not fit.
@@ -91,7 +87,11 @@ impl<'r> Response<'r> {
         content_type: &str,
         write: impl FnOnce(&mut [u8]) -> Option<usize>,
     ) -> Result<Sent, SendError> {
-        self.finish(Some(content_type), |space| write(space).filter(|&len| len <= space.len()), None)
+        self.finish(
+            ContentType::Value(content_type),
+            |space| write(space).filter(|&len| len <= space.len()),
+            None,
+        )
     }
 
     /// Answers with text that is formatted in place.
@@ -112,7 +112,7 @@ impl<'r> Response<'r> {
     /// As for [`Response::text`]; [`SendError::Full`] too for what cannot be serialised.
     #[cfg(feature = "json")]
     pub fn json(self, content: &impl serde::Serialize) -> Result<Sent, SendError> {
-        self.fill("application/json", |space| serde_json_core::to_slice(content, space).ok())
+        self.finish(ContentType::JSON, |space| serde_json_core::to_slice(content, space).ok(), None)
     }
 
     /// Sends the client elsewhere, with 301, 302, 303, 307 or 308.
@@ -121,7 +121,7 @@ impl<'r> Response<'r> {
     /// As for [`Response::text`]; [`SendError::InvalidStatus`] for another status.
     pub fn redirect(self, code: u16, location: &str) -> Result<Sent, SendError> {
         let code = if matches!(code, 301 | 302 | 303 | 307 | 308) { code } else { 0 };
-        self.status(code).header("location", location).finish(None, |_| Some(0), Some(0))
+        self.status(code).header("location", location).finish(ContentType::Absent, |_| Some(0), Some(0))
     }
 
     /// Answers without content.
@@ -129,7 +129,7 @@ impl<'r> Response<'r> {
     /// # Errors
     /// As for [`Response::text`].
     pub fn empty(self) -> Result<Sent, SendError> {
-        self.finish(None, |_| Some(0), Some(0))
+        self.finish(ContentType::Absent, |_| Some(0), Some(0))
     }
 
     /// Starts content of unknown length. It is on its way with the first write.
@@ -137,7 +137,7 @@ impl<'r> Response<'r> {
     /// # Errors
     /// As for [`Response::text`].
     pub fn stream(self, content_type: &str) -> Result<BodyWriter<'r>, SendError> {
-        self.start(content_type, None)
+        self.start(ContentType::Value(content_type), None)
     }
 
     /// Starts content of `len` bytes, of any length.
@@ -145,7 +145,7 @@ impl<'r> Response<'r> {
     /// # Errors
     /// As for [`Response::text`].
     pub fn sized(self, content_type: &str, len: u64) -> Result<BodyWriter<'r>, SendError> {
-        self.start(content_type, Some(len))
+        self.start(ContentType::Value(content_type), Some(len))
     }
 
     /// Starts a stream of server-sent events.
@@ -153,21 +153,30 @@ impl<'r> Response<'r> {
     /// # Errors
     /// As for [`Response::text`].
     pub fn events(self) -> Result<EventWriter<'r>, SendError> {
-        Ok(EventWriter { body: self.header("cache-control", "no-store").start("text/event-stream", None)? })
+        let kind = ContentType::Value("text/event-stream");
+        Ok(EventWriter { body: self.header("cache-control", "no-store").start(kind, None)? })
     }
 
-    fn start(self, content_type: &str, len: Option<u64>) -> Result<BodyWriter<'r>, SendError> {
-        self.exchange.output.borrow_mut().start_stream(content_type, len, self.exchange.clock)?;
+    fn start(self, kind: ContentType<'_>, len: Option<u64>) -> Result<BodyWriter<'r>, SendError> {
+        self.exchange.output.borrow_mut().start_stream(kind, len, self.exchange.clock)?;
         Ok(BodyWriter { exchange: self.exchange })
+    }
+
+    fn whole(self, kind: ContentType<'_>, content: &[u8]) -> Result<Sent, SendError> {
+        let write = |space: &mut [u8]| {
+            space.get_mut(..content.len())?.copy_from_slice(content);
+            Some(content.len())
+        };
+        self.finish(kind, write, Some(content.len()))
     }
 
     fn finish(
         self,
-        content_type: Option<&str>,
+        kind: ContentType<'_>,
         write: impl FnOnce(&mut [u8]) -> Option<usize>,
         len: Option<usize>,
     ) -> Result<Sent, SendError> {
-        self.exchange.output.borrow_mut().finish_with(content_type, self.exchange.clock, write, len)?;
+        self.exchange.output.borrow_mut().finish_with(kind, self.exchange.clock, write, len)?;
         Ok(Sent::new())
     }
 }
@@ -330,5 +339,5 @@ impl Answered<'_> {
 fn set_status(exchange: &Exchange, code: u16) {
     // 100 is refused like every other status that cannot end an exchange.
     let status = Status::from_code(code).unwrap_or(Status::CONTINUE);
-    let _ = exchange.output.borrow_mut().set_status(status, exchange.clock);
+    let _ = exchange.output.borrow_mut().set_status(status);
 }

@@ -136,7 +136,8 @@ impl<'s, T: Object> Pool<'s, T> {
             self.counts.refused.fetch_add(1, Ordering::Relaxed);
             return Err(Exhausted);
         };
-        if self.slots[index as usize].create() {
+        let slot = &self.slots[index as usize];
+        if slot.create() {
             self.counts.created.fetch_add(1, Ordering::Relaxed);
         }
         self.counts.borrowed.fetch_add(1, Ordering::Relaxed);
@@ -144,7 +145,7 @@ impl<'s, T: Object> Pool<'s, T> {
         if lent > self.counts.lent_max.load(Ordering::Relaxed) {
             self.counts.lent_max.fetch_max(lent, Ordering::Relaxed);
         }
-        Ok(Guard::new(self, index))
+        Ok(Guard::new(self, slot))
     }
 
     /// How many objects there are, made or not.
@@ -167,6 +168,12 @@ impl<'s, T: Object> Pool<'s, T> {
             borrowed: self.counts.borrowed.load(Ordering::Relaxed),
             refused: self.counts.refused.load(Ordering::Relaxed),
         }
+    }
+
+    /// The number of one of this pool's slots.
+    fn index_of(&self, slot: &Slot<T>) -> u32 {
+        let offset = (core::ptr::from_ref(slot) as usize).wrapping_sub(self.slots.as_ptr() as usize);
+        (offset / size_of::<Slot<T>>()) as u32
     }
 
     fn give_back(&self, index: u32) {

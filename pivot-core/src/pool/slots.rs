@@ -76,27 +76,28 @@ impl<T: Object> Slot<T> {
         })
     }
 
-    /// Runs `f` with the object. Called by the slot's holder alone, with a borrow of the guard behind it.
-    pub(super) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+    /// A pointer to the object, which is valid and unaliased for as long as the caller holds the slot.
+    ///
+    /// # Safety
+    /// The caller holds the slot, and [`Slot::create`] was called since it was made.
+    unsafe fn object(&self) -> *mut T {
         self.cell.with_mut(|cell| {
             // SAFETY: as in `create`.
             match unsafe { &mut *cell } {
-                Cell::Object(object) => f(object),
-                Cell::Seed(_) | Cell::Empty => panic!("a slot is lent after its object was made"),
+                Cell::Object(object) => core::ptr::from_mut(object),
+                // SAFETY: `create` leaves an object, and nothing takes it out again; had it panicked, nobody
+                // would hold the slot.
+                Cell::Seed(_) | Cell::Empty => unsafe { core::hint::unreachable_unchecked() },
             }
         })
-    }
-
-    /// A pointer to the object, which is valid and unaliased for as long as the caller holds the slot.
-    pub(super) fn object(&self) -> *mut T {
-        self.with(core::ptr::from_mut)
     }
 }
 
 /// A reference to the object of a slot that the caller holds.
 ///
 /// # Safety
-/// The caller holds the slot's number for as long as the reference lives, and makes no exclusive reference meanwhile.
+/// The caller holds the slot, with its object made, for as long as the reference lives, and makes no exclusive reference
+/// meanwhile.
 pub(super) unsafe fn object_ref<T: Object>(slot: &Slot<T>) -> &T {
     // SAFETY: the pointer is to a live object; that nobody changes it is the caller's promise.
     unsafe { &*slot.object() }
@@ -105,7 +106,8 @@ pub(super) unsafe fn object_ref<T: Object>(slot: &Slot<T>) -> &T {
 /// An exclusive reference to the object of a slot that the caller holds.
 ///
 /// # Safety
-/// The caller holds the slot's number for as long as the reference lives, and makes no other reference meanwhile.
+/// The caller holds the slot, with its object made, for as long as the reference lives, and makes no other reference
+/// meanwhile.
 #[allow(clippy::mut_from_ref, reason = "exclusive by the caller's promise, as with `UnsafeCell::get`")]
 pub(super) unsafe fn object_mut<T: Object>(slot: &Slot<T>) -> &mut T {
     // SAFETY: the pointer is to a live object; that nobody else reaches it is the caller's promise.

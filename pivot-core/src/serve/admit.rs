@@ -7,7 +7,7 @@ use super::exchange::Admitted;
 use super::refuse::{ShortAnswer, render, status_of};
 use super::socket::{Host, Socket};
 use super::worker::Worker;
-use crate::admission::{Class, ClientKey, Refusal};
+use crate::admission::{Class, ClientKey, ConnectionPermit, Refusal};
 use crate::app::Routes;
 use crate::app::buffer::RequestHead;
 use crate::http::h1::decode::{BodyLength, Head, decode_head};
@@ -46,8 +46,7 @@ where
         let decoded = decode_head(buffer.filled(), &self.shared.head_limits, headers);
         let head = match decoded {
             Ok(None) => {
-                let deadline = connection.deadline;
-                self.timers.arm_by(index, deadline);
+                self.await_head(index);
                 return Progress::ReadOn;
             }
             Err(error) => {
@@ -106,19 +105,21 @@ where
         let shared = self.shared;
         let config = &shared.config;
         let connection = &mut self.connections[index as usize];
-        let peer = connection.peer().ip();
         let Some(request) = &mut connection.request else { return Ok(Class::Normal) };
         let class = match config.trust_class_header {
             true => class_of(request).unwrap_or_default(),
             false => Class::Normal,
         };
-        let client = match config.trusted_hops {
-            0 => peer,
-            hops => forwarded_for(request, hops).unwrap_or(peer),
-        };
+        let mut client = connection.permit.as_ref().map(ConnectionPermit::key);
+        if config.trusted_hops > 0
+            && let Some(address) = forwarded_for(request, config.trusted_hops)
+        {
+            client = Some(ClientKey::of_address(address, shared.seed));
+        }
+        let Some(client) = client else { return Ok(Class::Normal) };
         shared
             .limiter
-            .charge(ClientKey::of_address(client, shared.seed), 1, self.now)
+            .charge(client, 1, self.now)
             .map_err(|retry_at| Rejected::Refused(Refusal::RateLimited { retry_at }))?;
         // On at nine tenths of the queue, off at seven: between the two, what was so stays so.
         let (len, capacity) = (self.queue.len(), self.queue.capacity());
@@ -205,7 +206,7 @@ where
         connection.slot = NONE;
         let has_more = connection.request.as_ref().is_some_and(|request| !request.buffer.is_empty());
         if has_more {
-            self.begin_head(index);
+            self.enter(index, Phase::Head);
             // A pipelined request may be refused and another follow: each round consumes a head.
             if self.process_head(index) == Progress::Stop {
                 let connection = &self.connections[index as usize];
@@ -217,15 +218,15 @@ where
             }
         } else {
             connection.request = None;
-            self.enter(index, Phase::Free);
             self.enter_idle(index);
         }
         self.flush(index);
         // What came meanwhile was left in the kernel, and an edge is told only once.
-        if self.connections[index as usize].peer_ended {
-            self.connections[index as usize].is_readable = true;
+        let connection = &mut self.connections[index as usize];
+        connection.is_readable |= connection.peer_ended;
+        if connection.is_readable {
+            self.receive(index);
         }
-        self.receive(index);
     }
 }
 

@@ -1,8 +1,7 @@
 //! One connection: a few words, and buffers only while there is something in them.
 
-use core::net::{IpAddr, Ipv6Addr, SocketAddr};
-
 use crate::admission::ConnectionPermit;
+use crate::app::Peer;
 use crate::app::buffer::{Buffer, RequestHead};
 use crate::pool::Guard;
 use crate::time::Instant;
@@ -16,8 +15,10 @@ pub(super) enum Phase {
     Idle,
     /// Something came, and there is no buffer to read it into.
     Stalled,
-    /// Part of a head has come.
+    /// Has a buffer for a head, and looks for one. Never outlasts a call.
     Head,
+    /// Part of a head has come.
+    Partial,
     /// The next request is there, but the answers before it fill the output.
     Blocked,
     /// Admitted, and waiting for a permit. `slot` is its place in the queue.
@@ -44,8 +45,7 @@ pub(super) struct Connection<S> {
     pub(super) generation: u32,
     pub(super) next: u32,
     pub(super) prev: u32,
-    peer_ip: [u8; 16],
-    peer_port: u16,
+    pub(super) peer: Peer,
     /// In `Flushing` and `Lingering`: bytes that may still be read and dropped, in units of 64.
     pub(super) drain_left: u16,
     pub(super) phase: Phase,
@@ -73,8 +73,7 @@ impl<S> Connection<S> {
             generation: 0,
             next,
             prev: NONE,
-            peer_ip: [0; 16],
-            peer_port: 0,
+            peer: Peer::NOBODY,
             drain_left: 0,
             phase: Phase::Free,
             is_readable: false,
@@ -83,20 +82,6 @@ impl<S> Connection<S> {
             must_linger: false,
             close_reason: crate::monitor::CloseReason::Finished,
         }
-    }
-
-    pub(super) fn set_peer(&mut self, peer: SocketAddr) {
-        self.peer_port = peer.port();
-        self.peer_ip = match peer.ip() {
-            IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
-            IpAddr::V6(v6) => v6.octets(),
-        };
-    }
-
-    pub(super) fn peer(&self) -> SocketAddr {
-        let v6 = Ipv6Addr::from(self.peer_ip);
-        let ip = v6.to_ipv4_mapped().map_or(IpAddr::V6(v6), IpAddr::V4);
-        SocketAddr::new(ip, self.peer_port)
     }
 }
 

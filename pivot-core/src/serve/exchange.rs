@@ -8,7 +8,7 @@ use super::transfer::DRAIN_SIZE_MAX;
 use super::worker::Worker;
 use crate::admission::{Entry, Permit, Refusal, Ticket};
 use crate::app::buffer::RequestHead;
-use crate::app::{About, App, Exchange, Request, Response, Routes, answer};
+use crate::app::{About, App, Exchange, Request, Response, Rest, Routes};
 use crate::http::Status;
 use crate::http::h1::decode::BodyLength;
 use crate::monitor::{CloseReason, Outcome};
@@ -39,6 +39,8 @@ pub async fn run<R: Routes>(admitted: Admitted<R>) {
 }
 
 /// What the worker knows of an exchange, beside the exchange itself.
+///
+/// What only a suspended exchange needs stays as in [`Running::nothing`] until it is, and is put back by `release`.
 #[derive(Debug)]
 pub(super) struct Running {
     connection: u32,
@@ -93,8 +95,8 @@ where
         let index = entry.item;
         let shared = self.shared;
         let connection = &mut self.connections[index as usize];
-        let (Some(mut request), peer) = (connection.request.take(), connection.peer()) else { return };
-        let Some(head) = request.head else { return };
+        let Some(mut request) = connection.request.take() else { return };
+        let Some(head) = &request.head else { return };
         let output = match connection.output.take() {
             Some(output) => Ok(output),
             None => shared.responses.borrow(),
@@ -114,39 +116,41 @@ where
         };
         self.stats.queue_wait.record(self.now.micros_since(entry.since));
         let exchange = &self.exchanges[slot as usize];
-        let about = About { peer, class: entry.class, started: self.now };
-        exchange.begin(about, &head, output, window, shared.config.body_size_max);
-        // The window is as large as a head's buffer, so all content that came with the head fits.
-        let skip_len = exchange.with_input(|input| input.offer(request.rest()));
+        let about = About { peer: connection.peer, class: entry.class, started: self.now };
+        let has_content = window.is_some();
+        exchange.begin(about, head, output, window, shared.config.body_size_max);
+        let ticket = request.ticket.take();
         let running = &mut self.running[slot as usize];
-        *running = Running {
-            connection: index,
-            permit: Some(permit),
-            ticket: request.ticket.take(),
-            since: entry.since,
-            deadline: self.now.plus(shared.config.timeouts.handler),
-            waits_since: None,
-            slack: shared.config.timeouts.grace,
-            skip_len,
-            ..Running::nothing()
-        };
+        // The window is as large as a head's buffer, so all content that came with the head fits.
+        running.skip_len =
+            if has_content { exchange.with_input(|input| input.offer(request.rest())) } else { 0 };
+        running.connection = index;
+        running.permit = Some(permit);
+        running.ticket = ticket;
+        running.since = entry.since;
+        running.deadline = self.now.plus(shared.config.timeouts.handler);
+        running.slack = shared.config.timeouts.grace;
         if connection.peer_ended {
             exchange.with_input(|input| input.handle_end());
         }
-        self.enter(index, Phase::Running);
-        self.connections[index as usize].slot = slot;
+        connection.phase = Phase::Running;
+        connection.slot = slot;
         let future =
             (self.spawn)(Admitted { app: self.app, router: &shared.router, exchange, head: request });
         self.slots.fill(slot, future);
-        self.resume(slot);
+        self.poll_handler(slot);
+    }
+
+    /// Runs a handler again that something has become of.
+    pub(super) fn resume(&mut self, slot: u32) {
+        if self.running[slot as usize].connection != NONE {
+            self.end_waiting(slot);
+            self.poll_handler(slot);
+        }
     }
 
     /// Polls a handler, and does what follows from it.
-    pub(super) fn resume(&mut self, slot: u32) {
-        if self.running[slot as usize].connection == NONE {
-            return;
-        }
-        self.end_waiting(slot);
+    fn poll_handler(&mut self, slot: u32) {
         let waker = self.domain.waker(slot as usize);
         let mut context = Context::from_waker(&waker);
         let Some(future) = self.slots.get(slot) else { return };
@@ -304,6 +308,7 @@ where
         if awaits_input && !is_committed {
             self.end_handler(slot);
             let exchange = &self.exchanges[slot as usize];
+            drop(exchange.take_head());
             self.connections[index as usize].output = exchange.end();
             self.release(slot, Outcome::Timeout, true);
             self.enter(index, Phase::Head);
@@ -317,102 +322,76 @@ where
 
     /// Ends an exchange: its handler is through, or `failure` says what became of it.
     fn finish(&mut self, slot: u32, failure: Option<Outcome>) {
-        let index = self.running[slot as usize].connection;
         let exchange = &self.exchanges[slot as usize];
         self.end_handler(slot);
         let head = exchange.take_head();
-        let status = match failure {
-            Some(Outcome::Timeout) => Some(Status::SERVICE_UNAVAILABLE),
-            Some(_) => Some(Status::INTERNAL_SERVER_ERROR),
-            None => {
-                exchange.with_output(|output| (!output.is_done()).then_some(Status::INTERNAL_SERVER_ERROR))
-            }
-        };
-        if let Some(status) = status {
-            answer::answer_status(exchange, status, status.reason());
-        }
-        let is_done = exchange.with_output(|output| output.is_done());
+        let failed = failure.map(|outcome| match outcome {
+            Outcome::Timeout => Status::SERVICE_UNAVAILABLE,
+            _ => Status::INTERNAL_SERVER_ERROR,
+        });
+        let is_done = exchange.ensure_answer(failed);
         // Content that nobody read: a little is read and dropped, for more the connection ends.
         let running = &mut self.running[slot as usize];
-        let (is_read, is_coming) = exchange.with_input(|input| {
-            let is_uninvited = input.is_uninvited() && !input.is_ended();
-            running.unread_left = running.unread_left.saturating_sub(input.discard());
-            let is_coming = !is_uninvited && !input.is_ended() && !input.is_broken();
-            (
-                input.is_ended() && !is_uninvited,
-                is_coming && input.announced_left() <= running.unread_left as u64,
-            )
-        });
-        if is_coming && is_done && failure.is_none() && !running.is_answered && !self.shared.is_draining() {
-            exchange.with_output(|output| output.settle());
-            if exchange.with_output(|output| output.keeps_alive()) {
-                running.is_answered = true;
-                running.waits_since = None;
-                if let Some(head) = head {
-                    exchange.return_head(head);
-                }
-                return self.pump(slot);
+        let rest = exchange.with_input(|input| input.end_reading(&mut running.unread_left));
+        let may_last = failure.is_none() && !self.shared.is_draining();
+        if rest == Rest::Coming && is_done && may_last && !running.is_answered && exchange.settle(true).1 {
+            running.is_answered = true;
+            running.waits_since = None;
+            if let Some(head) = head {
+                exchange.return_head(head);
             }
+            return self.pump(slot);
         }
-        let keeps_alive = exchange.with_output(|output| {
-            if failure.is_some() || !is_read || self.shared.is_draining() {
-                output.close_after();
-            }
-            output.settle();
-            output.keeps_alive()
-        });
-        let answered = exchange.with_output(|output| output.status());
-        let outcome = failure.unwrap_or(match answered.class() {
+        let is_read = rest == Rest::Read;
+        let (status, keeps_alive) = exchange.settle(may_last && is_read);
+        let outcome = failure.unwrap_or(match status.class() {
             _ if !is_done => Outcome::ServerError,
             4 => Outcome::ClientError,
             5 => Outcome::ServerError,
             _ => Outcome::Success,
         });
-        let head = head.map(|mut head| {
-            let skip_len = self.running[slot as usize].skip_len;
-            head.finish(skip_len);
-            exchange.with_input(|input| {
-                let leftover = input.leftover();
-                if !leftover.is_empty() {
-                    head.buffer.compact();
-                    // The window is not larger than the head's buffer, and all of that came into the window.
-                    let fits = head.buffer.push(leftover);
-                    debug_assert!(fits, "what follows chunked content fits into a head's buffer");
-                }
-            });
-            head
-        });
-        let output = exchange.end();
-        self.release(slot, outcome, answered.class() == 5 || failure.is_some() || !is_done);
+        let index = running.connection;
         let connection = &mut self.connections[index as usize];
-        connection.output = output;
-        connection.must_linger |= !is_read;
         connection.slot = NONE;
-        if !is_done {
-            // The answer broke off: the client must not take what it has for the whole.
-            connection.must_linger = false;
-            let reason = match failure {
-                Some(Outcome::Timeout) => CloseReason::HandlerTimeout,
-                _ => CloseReason::Broken,
-            };
-            return self.finish_connection(index, reason);
+        connection.must_linger |= !is_read;
+        if is_done && keeps_alive {
+            // What came behind this request is the beginning of the next one.
+            connection.request = head.map(|mut head| {
+                head.finish(running.skip_len);
+                exchange.with_input(|input| {
+                    let leftover = input.leftover();
+                    if !leftover.is_empty() {
+                        head.buffer.compact();
+                        // The window is not larger than the head's buffer, and all of that came into the window.
+                        let fits = head.buffer.push(leftover);
+                        debug_assert!(fits, "what follows chunked content fits into a head's buffer");
+                    }
+                });
+                head
+            });
+            connection.output = exchange.end();
+            self.release(slot, outcome, status.class() == 5);
+            return self.next_request(index);
         }
-        if !keeps_alive {
-            let reason = match failure {
-                Some(Outcome::Timeout) => CloseReason::HandlerTimeout,
-                Some(_) => CloseReason::Broken,
-                None => CloseReason::Finished,
-            };
-            return self.finish_connection(index, reason);
-        }
-        self.connections[index as usize].request = head;
-        self.next_request(index);
+        drop(head);
+        connection.output = exchange.end();
+        // An answer that broke off: the client must not take what it has for the whole.
+        connection.must_linger &= is_done;
+        self.release(slot, outcome, status.class() == 5 || failure.is_some() || !is_done);
+        let reason = match failure {
+            Some(Outcome::Timeout) => CloseReason::HandlerTimeout,
+            None if is_done => CloseReason::Finished,
+            _ => CloseReason::Broken,
+        };
+        self.finish_connection(index, reason);
     }
 
     /// Drops an exchange's handler wherever it stands, and everything that the exchange holds.
     pub(super) fn cancel(&mut self, slot: u32, outcome: Outcome) {
         self.end_handler(slot);
-        drop(self.exchanges[slot as usize].end());
+        let exchange = &self.exchanges[slot as usize];
+        drop(exchange.take_head());
+        drop(exchange.end());
         self.release(slot, outcome, false);
     }
 
@@ -422,18 +401,22 @@ where
         self.timers.disarm(self.connections.len() as u32 + slot);
     }
 
-    /// Gives permit and ticket back, and counts the end.
+    /// Gives slot, permit and ticket back, and counts the end. The handler has ended.
     fn release(&mut self, slot: u32, outcome: Outcome, is_failure: bool) {
-        drop(self.exchanges[slot as usize].take_head());
         self.slots.give_back(slot);
-        let running = core::mem::replace(&mut self.running[slot as usize], Running::nothing());
-        drop(running.permit);
+        let running = &mut self.running[slot as usize];
+        running.connection = NONE;
+        drop(running.permit.take());
         let took = self.now.since(running.since);
-        if let Some(ticket) = running.ticket
+        if let Some(ticket) = running.ticket.take()
             && outcome != Outcome::Cancelled
         {
             ticket.report(is_failure, took, self.now);
         }
+        running.waits_since = None;
+        running.body_until = Instant::NEVER;
+        running.is_answered = false;
+        running.unread_left = DRAIN_SIZE_MAX;
         self.stats.request_duration.record(self.now.micros_since(running.since));
         self.stats.end_request(outcome);
     }

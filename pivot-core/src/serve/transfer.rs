@@ -6,7 +6,9 @@ use super::exchange::Admitted;
 use super::socket::{Host, Io, Socket};
 use super::worker::Worker;
 use crate::app::Routes;
+use crate::app::buffer::RequestHead;
 use crate::monitor::CloseReason;
+use crate::pool::Guard;
 
 /// Most bytes that are read and dropped after an answer whose request had content that nobody read.
 pub(super) const DRAIN_SIZE_MAX: usize = 16 << 10;
@@ -30,10 +32,9 @@ where
                         self.enter(index, Phase::Stalled);
                         return;
                     };
-                    self.connections[index as usize].request = Some(request);
-                    self.begin_head(index);
+                    self.begin_head(index, request);
                 }
-                Phase::Head => {
+                Phase::Head | Phase::Partial => {
                     if self.receive_head(index) == Progress::Stop {
                         return;
                     }
@@ -50,16 +51,25 @@ where
         }
     }
 
-    /// Starts the time of a head, with its first byte at hand.
-    pub(super) fn begin_head(&mut self, index: u32) {
+    /// Gives a connection whose next byte is at hand a buffer for it.
+    pub(super) fn begin_head(&mut self, index: u32, request: Guard<'static, RequestHead>) {
         self.enter(index, Phase::Head);
-        // The timer is armed only if the head does not come whole.
+        self.connections[index as usize].request = Some(request);
+    }
+
+    /// A head has come in part: gives the rest its time, and more of it for every byte.
+    pub(super) fn await_head(&mut self, index: u32) {
         let timeouts = &self.shared.config.timeouts;
         let connection = &mut self.connections[index as usize];
-        connection.deadline = self.now.plus(timeouts.grace.min(timeouts.head));
-        if let Some(request) = &mut connection.request {
+        let Some(request) = &mut connection.request else { return };
+        if connection.phase == Phase::Head {
             request.began = self.now;
+            let deadline = self.now.plus(timeouts.grace.min(timeouts.head));
+            connection.deadline = deadline;
+            self.enter(index, Phase::Partial);
         }
+        let deadline = self.connections[index as usize].deadline;
+        self.timers.arm_by(index, deadline);
     }
 
     fn receive_head(&mut self, index: u32) -> Progress {
@@ -82,10 +92,12 @@ where
                 connection.is_readable = len == space_len || connection.end_is_near;
                 request.buffer.fill(len);
                 self.stats.received_bytes.add(len as u64);
-                let until = request.began.plus(self.shared.config.timeouts.head);
-                self.extend_deadline(index, len, self.shared.config.head_rate_min);
-                let connection = &mut self.connections[index as usize];
-                connection.deadline = connection.deadline.min(until);
+                if connection.phase == Phase::Partial {
+                    let until = request.began.plus(self.shared.config.timeouts.head);
+                    self.extend_deadline(index, len, self.shared.config.head_rate_min);
+                    let connection = &mut self.connections[index as usize];
+                    connection.deadline = connection.deadline.min(until);
+                }
                 self.process_head(index)
             }
             Err(Io::WouldBlock) => {
@@ -119,11 +131,9 @@ where
         let connection = &mut self.connections[index as usize];
         if connection.request.as_ref().is_some_and(|request| request.buffer.is_empty()) {
             connection.request = None;
-            self.enter(index, Phase::Free);
             self.enter_idle(index);
         } else {
-            let deadline = self.connections[index as usize].deadline;
-            self.timers.arm_by(index, deadline);
+            self.await_head(index);
         }
     }
 

@@ -9,7 +9,7 @@ use super::refuse;
 use super::shared::{Shared, StartError};
 use super::socket::{Host, Readiness, Socket};
 use crate::admission::{ClientKey, Queue, QueueNode, Refusal};
-use crate::app::{App, Clockface, Exchange, Routes};
+use crate::app::{App, Clockface, Exchange, Peer, Routes};
 use crate::exec::{Domain, Node, Notify, ReadySet, Slots, Wheel};
 use crate::http::Status;
 use crate::mode::Config;
@@ -198,7 +198,7 @@ where
         self.free = connection.next;
         connection.socket = Some(socket);
         connection.permit = Some(permit);
-        connection.set_peer(peer);
+        connection.peer = Peer::new(peer);
         connection.is_readable = false;
         connection.end_is_near = false;
         connection.peer_ended = false;
@@ -339,6 +339,11 @@ where
         cut_count
     }
 
+    /// The moment at which the worker last read the clock: at the start of its turn, or after a handler.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
     /// What surrounds the worker.
     pub fn host(&self) -> &H {
         &self.host
@@ -353,11 +358,8 @@ where
     /// Puts a connection to rest between requests.
     pub(super) fn enter_idle(&mut self, index: u32) {
         let deadline = self.now.plus(self.shared.config.timeouts.idle);
-        let connection = &mut self.connections[index as usize];
-        connection.phase = Phase::Idle;
-        connection.deadline = deadline;
-        self.idle.push(self.connections, index);
-        self.timers.arm_by(index, deadline);
+        self.enter(index, Phase::Idle);
+        self.set_deadline(index, deadline);
     }
 
     /// Changes the phase, and takes the connection out of the list of its old one.
@@ -366,18 +368,20 @@ where
         let old = core::mem::replace(&mut connection.phase, phase);
         match old {
             Phase::Idle => self.idle.remove(self.connections, index),
-            Phase::Head => self.heads.remove(self.connections, index),
+            Phase::Partial => self.heads.remove(self.connections, index),
             Phase::Stalled => self.stalled.remove(self.connections, index),
             _ => {}
         }
         match phase {
-            Phase::Head => self.heads.push(self.connections, index),
+            Phase::Idle => self.idle.push(self.connections, index),
+            Phase::Partial => self.heads.push(self.connections, index),
             Phase::Stalled => self.stalled.push(self.connections, index),
             _ => {}
         }
     }
 
     /// Gives the connection until `deadline` for what it is doing.
+    #[inline]
     pub(super) fn set_deadline(&mut self, index: u32, deadline: Instant) {
         self.connections[index as usize].deadline = deadline;
         self.timers.arm_by(index, deadline);
@@ -438,9 +442,9 @@ where
             return;
         }
         match self.connections[index as usize].phase {
-            Phase::Free | Phase::Queued => {}
+            Phase::Free | Phase::Queued | Phase::Head => {}
             Phase::Idle | Phase::Stalled => self.close(index, CloseReason::IdleTimeout),
-            Phase::Head => {
+            Phase::Partial => {
                 self.stats.requests.add(1);
                 self.stats.end_request(Outcome::Timeout);
                 self.answer_short(index, Status::REQUEST_TIMEOUT, None, true, CloseReason::HeadTimeout);
@@ -474,8 +478,7 @@ where
                 self.close(oldest, CloseReason::Evicted);
                 continue;
             };
-            self.connections[index as usize].request = Some(request);
-            self.begin_head(index);
+            self.begin_head(index, request);
             self.receive(index);
         }
     }

@@ -11,7 +11,7 @@ use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token as MioToken, Waker};
 use pivot_core::app::Routes;
 use pivot_core::exec::Notify;
-use pivot_core::serve::{Admitted, Host, Readiness, Shared, Token, Worker};
+use pivot_core::serve::{Admitted, Readiness, Shared, Token, Worker};
 use pivot_core::time::Instant;
 
 use super::socket::TcpSocket;
@@ -54,9 +54,8 @@ where
     let mut events = Events::with_capacity(EVENTS_MAX);
     let mut drain_until = None;
     loop {
-        let timeout = [worker.poll_timeout(), accepting.again_at, drain_until].into_iter().flatten().min();
-        let now = worker.host().now();
-        let mut wait = timeout.map(|at| Duration::from_micros(at.micros_since(now)));
+        let timeout = earliest(earliest(worker.poll_timeout(), accepting.again_at), drain_until);
+        let mut wait = timeout.map(|at| Duration::from_micros(at.micros_since(worker.now())));
         if wait != Some(Duration::ZERO) && !worker.prepare_sleep() {
             wait = Some(Duration::ZERO);
         }
@@ -74,7 +73,7 @@ where
                 token => worker.handle_ready(token_of(token), readiness_of(event)),
             }
         }
-        let now = worker.host().now();
+        let now = worker.now();
         if accepting.again_at.is_some_and(|at| at <= now) {
             accepting.accept(&mut worker, &poll, now);
         }
@@ -89,6 +88,13 @@ where
                 return Ok(());
             }
         }
+    }
+}
+
+fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 
