@@ -93,6 +93,6 @@ pub(crate) fn no_route(req: &Request<'_>) {
                 space.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
                 Some(text.len())
             };
-            output.finish_with(ContentType::TEXT, exchange.clock, write, Some(text.len()))
+            output.finish_with(ContentType::Text, exchange.clock, write, Some(text.len()))
         });
 }

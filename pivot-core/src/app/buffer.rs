@@ -54,10 +54,21 @@ impl Buffer {
     /// Appends all of `bytes`, or nothing; says whether they fitted.
     #[inline]
     pub fn push(&mut self, bytes: &[u8]) -> bool {
-        let Some(space) = self.bytes[self.end..].get_mut(..bytes.len()) else { return false };
-        space.copy_from_slice(bytes);
-        self.end += bytes.len();
-        true
+        match self.extend(bytes.len()) {
+            Some(place) => {
+                place.copy_from_slice(bytes);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Counts the first `len` bytes of the room as filled, to be written now; `None` if there are not as many.
+    #[inline]
+    pub fn extend(&mut self, len: usize) -> Option<&mut [u8]> {
+        let place = self.bytes[self.end..].get_mut(..len)?;
+        self.end += len;
+        Some(place)
     }
 
     /// Makes room for `len` bytes before the filled byte with number `at`, or nothing. What stands there is of no meaning.
@@ -153,6 +164,12 @@ impl RequestHead {
     pub fn rest(&self) -> &[u8] {
         let len = self.head.map_or(0, |head| usize::from(head.len));
         &self.buffer.filled()[len.min(self.buffer.len())..]
+    }
+
+    /// Whether anything came behind the head and `skip` further bytes.
+    pub fn has_more_than(&self, skip: usize) -> bool {
+        let len = self.head.map_or(0, |head| usize::from(head.len));
+        self.buffer.len() > len + skip
     }
 
     /// Forgets the request, but keeps what came behind it and `skip` further bytes.

@@ -59,7 +59,7 @@ impl<'r> Response<'r> {
     /// # Errors
     /// [`SendError`], as for every other way to answer: of the status and the headers too. The client gets a 500.
     pub fn text(self, content: &str) -> Result<Sent, SendError> {
-        self.whole(ContentType::TEXT, content.as_bytes())
+        self.whole(ContentType::Text, content.as_bytes())
     }
 
     /// Answers with a page.
@@ -67,7 +67,7 @@ impl<'r> Response<'r> {
     /// # Errors
     /// As for [`Response::text`].
     pub fn html(self, content: &str) -> Result<Sent, SendError> {
-        self.whole(ContentType::HTML, content.as_bytes())
+        self.whole(ContentType::Html, content.as_bytes())
     }
 
     /// Answers with bytes that fit into the output buffer; [`Response::sized`] takes longer ones.
@@ -112,7 +112,7 @@ impl<'r> Response<'r> {
     /// As for [`Response::text`]; [`SendError::Full`] too for what cannot be serialised.
     #[cfg(feature = "json")]
     pub fn json(self, content: &impl serde::Serialize) -> Result<Sent, SendError> {
-        self.finish(ContentType::JSON, |space| serde_json_core::to_slice(content, space).ok(), None)
+        self.finish(ContentType::Json, |space| serde_json_core::to_slice(content, space).ok(), None)
     }
 
     /// Sends the client elsewhere, with 301, 302, 303, 307 or 308.

@@ -38,8 +38,9 @@ impl<F: Future<Output = ()>> Slots<F> {
     }
 
     /// Puts a future into a slot that was taken.
-    pub fn fill(&mut self, index: u32, future: F) {
-        self.slots[index as usize].set(Some(future));
+    #[inline]
+    pub fn fill(&mut self, index: u32, make: impl FnOnce() -> F) {
+        self.slots[index as usize].set(Some(make()));
     }
 
     /// The future of a slot, to be polled; `None` if the slot is empty.
@@ -104,7 +105,7 @@ mod tests {
         let (one, two) = (slots.take().unwrap(), slots.take().unwrap());
         assert_ne!(one, two);
         assert_eq!(slots.take(), Err(SlotsFull));
-        slots.fill(one, make(&drops));
+        slots.fill(one, || make(&drops));
         assert!(slots.get(one).unwrap().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         slots.give_back(one);
         assert_eq!((drops.get(), slots.taken_count()), (1, 1));

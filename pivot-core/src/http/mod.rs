@@ -16,5 +16,5 @@ pub use header::{
     HeaderName, HeaderValue, is_field_value, is_field_value_byte, is_token, is_token_byte, list, trim,
 };
 pub use method::{Method, MethodSet};
-pub use number::{Digits, NumberError, parse_decimal};
+pub use number::{Digits, NumberError, decimal_len, parse_decimal, write_decimal};
 pub use status::Status;

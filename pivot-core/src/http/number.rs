@@ -10,22 +10,9 @@ pub struct Digits {
 
 impl Digits {
     /// `number` to the base of ten.
-    pub const fn decimal(mut number: u64) -> Self {
+    pub const fn decimal(number: u64) -> Self {
         let mut bytes = [0; DIGITS_MAX];
-        let mut start = DIGITS_MAX;
-        // Two digits for each division, which is the slow part.
-        while number >= 100 {
-            start -= 2;
-            (bytes[start], bytes[start + 1]) = pair((number % 100) as u8);
-            number /= 100;
-        }
-        if number >= 10 {
-            start -= 2;
-            (bytes[start], bytes[start + 1]) = pair(number as u8);
-        } else {
-            start -= 1;
-            bytes[start] = b'0' + number as u8;
-        }
+        let start = write_decimal(number, &mut bytes);
         Self { bytes, start: start as u8 }
     }
 
@@ -46,6 +33,35 @@ impl Digits {
     /// The digits as text.
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(usize::from(self.start)..).unwrap_or(&[])
+    }
+}
+
+/// Writes the digits of `number` to the base of ten at the end of `into`; answers where they start.
+///
+/// [`decimal_len`] bytes suffice. What does not fit is left out: the most significant digits.
+pub const fn write_decimal(mut number: u64, into: &mut [u8]) -> usize {
+    let mut start = into.len();
+    // Two digits for each division, which is the slow part.
+    while number >= 10 && start >= 2 {
+        start -= 2;
+        (into[start], into[start + 1]) = pair((number % 100) as u8);
+        number /= 100;
+        if number == 0 {
+            return start;
+        }
+    }
+    if start > 0 {
+        start -= 1;
+        into[start] = b'0' + (number % 10) as u8;
+    }
+    start
+}
+
+/// How many digits `number` has to the base of ten.
+pub const fn decimal_len(number: u64) -> usize {
+    match number.checked_ilog10() {
+        Some(log) => log as usize + 1,
+        None => 1,
     }
 }
 
@@ -107,6 +123,10 @@ mod tests {
         }
         for number in numbers {
             assert_eq!(Digits::decimal(number).as_bytes(), format!("{number}").as_bytes());
+            assert_eq!(decimal_len(number), format!("{number}").len());
+            let mut exact = std::vec![0; decimal_len(number)];
+            assert_eq!(write_decimal(number, &mut exact), 0);
+            assert_eq!(exact, format!("{number}").as_bytes());
             assert_eq!(Digits::hexadecimal(number).as_bytes(), format!("{number:x}").as_bytes());
             assert_eq!(parse_decimal(Digits::decimal(number).as_bytes()), Ok(number));
         }

@@ -191,21 +191,22 @@ where
             connection.must_linger = true;
             self.finish_connection(index, reason);
         } else {
-            if let Some(request) = &mut connection.request {
+            connection.request = connection.request.take().and_then(|mut request| {
+                let follows = request.has_more_than(0);
                 request.finish(0);
-            }
+                follows.then_some(request)
+            });
             self.next_request(index);
         }
     }
 
-    /// Goes on after an answer: with the next request if its head is here, else back to rest.
+    /// Goes on after an answer: with the next request if some of it is here, else back to rest.
     ///
     /// The output is held back to the end of the turn if there is a next request, so that answers go out together.
     pub(super) fn next_request(&mut self, index: u32) {
         let connection = &mut self.connections[index as usize];
         connection.slot = NONE;
-        let has_more = connection.request.as_ref().is_some_and(|request| !request.buffer.is_empty());
-        if has_more {
+        if connection.request.is_some() {
             self.enter(index, Phase::Head);
             // A pipelined request may be refused and another follow: each round consumes a head.
             if self.process_head(index) == Progress::Stop {
@@ -217,7 +218,6 @@ where
                 return;
             }
         } else {
-            connection.request = None;
             self.enter_idle(index);
         }
         self.flush(index);

@@ -135,9 +135,8 @@ where
         }
         connection.phase = Phase::Running;
         connection.slot = slot;
-        let future =
-            (self.spawn)(Admitted { app: self.app, router: &shared.router, exchange, head: request });
-        self.slots.fill(slot, future);
+        let admitted = Admitted { app: self.app, router: &shared.router, exchange, head: request };
+        self.slots.fill(slot, || (self.spawn)(admitted));
         self.poll_handler(slot);
     }
 
@@ -355,19 +354,24 @@ where
         connection.slot = NONE;
         connection.must_linger |= !is_read;
         if is_done && keeps_alive {
-            // What came behind this request is the beginning of the next one.
-            connection.request = head.map(|mut head| {
-                head.finish(running.skip_len);
-                exchange.with_input(|input| {
-                    let leftover = input.leftover();
-                    if !leftover.is_empty() {
+            let skip_len = running.skip_len;
+            connection.request = head.and_then(|mut head| {
+                let follows = exchange.with_input(|input| match input.leftover() {
+                    [] => head.has_more_than(skip_len) && {
+                        head.finish(skip_len);
+                        true
+                    },
+                    leftover => {
+                        head.finish(skip_len);
                         head.buffer.compact();
                         // The window is not larger than the head's buffer, and all of that came into the window.
                         let fits = head.buffer.push(leftover);
                         debug_assert!(fits, "what follows chunked content fits into a head's buffer");
+                        true
                     }
                 });
-                head
+                // What came behind this request is the beginning of the next one.
+                follows.then_some(head)
             });
             connection.output = exchange.end();
             self.release(slot, outcome, status.class() == 5);
