@@ -83,7 +83,7 @@ pub(crate) fn no_route(req: &Request<'_>) {
     let _ = core::fmt::write(&mut list, format_args!("{allow}"));
     let is_options = req.method() == Method::Options;
     let status = if is_options { Status::NO_CONTENT } else { Status::METHOD_NOT_ALLOWED };
-    let mut output = exchange.output.borrow_mut();
+    let output = &mut exchange.windows().output;
     let _ = output
         .set_status(status)
         .and_then(|()| output.add_header("allow", list.as_bytes(), exchange.clock))

@@ -3,7 +3,7 @@
 //! The loop touches an exchange only while its handler is suspended, and the handler only while it runs, both on
 //! one thread; the cells below are never borrowed across a suspension point.
 
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, RefCell, RefMut};
 use core::fmt;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use core::task::{Context, Poll, Waker};
@@ -67,11 +67,19 @@ pub struct About {
 pub struct Exchange {
     pub(super) clock: &'static Clockface,
     pub(super) about: Cell<About>,
-    pub(super) input: RefCell<Input>,
-    pub(super) output: RefCell<Output>,
+    windows: RefCell<Windows>,
     /// The head, once the handler is through with it.
     returned: Cell<Option<Guard<'static, RequestHead>>>,
     timers: RefCell<heapless::Vec<(Instant, Waker), TIMERS_MAX>>,
+}
+
+/// What goes in and what comes out.
+#[derive(Debug)]
+pub struct Windows {
+    /// The content of the request.
+    pub input: Input,
+    /// The answer.
+    pub output: Output,
 }
 
 /// Most tasks inside one handler that can sleep at the same time; each more is polled every turn instead.
@@ -83,8 +91,7 @@ impl Exchange {
         Self {
             clock,
             about: Cell::new(About { peer: Peer::NOBODY, class: Class::Normal, started: Instant::ZERO }),
-            input: RefCell::new(Input::new()),
-            output: RefCell::new(Output::new()),
+            windows: RefCell::new(Windows { input: Input::new(), output: Output::new() }),
             returned: Cell::new(None),
             timers: RefCell::new(heapless::Vec::new()),
         }
@@ -102,48 +109,22 @@ impl Exchange {
         content_size_max: u64,
     ) {
         self.about.set(about);
-        self.input.borrow_mut().begin(head, window, content_size_max);
-        self.output.borrow_mut().begin(head, output);
+        let mut windows = self.windows.borrow_mut();
+        windows.input.begin(head, window, content_size_max);
+        windows.output.begin(head, output);
     }
 
     /// Ends, wherever the request stands: takes the output back and lets go of everything else.
     pub fn end(&self) -> Option<Guard<'static, Buffer>> {
         self.timers.borrow_mut().clear();
-        self.input.borrow_mut().end();
-        self.output.borrow_mut().end()
-    }
-
-    /// Makes sure that there is an answer: that of a `failure`, or a 500 if there is none yet.
-    ///
-    /// `false` if an answer broke off that was on its way already.
-    pub fn ensure_answer(&self, failure: Option<Status>) -> bool {
-        let mut output = self.output.borrow_mut();
-        let failure = match failure {
-            None if output.is_done() => None,
-            None => Some(Status::INTERNAL_SERVER_ERROR),
-            failure => failure,
-        };
-        if let Some(status) = failure {
-            output.answer_status(status, status.reason(), self.clock);
-        }
-        output.is_done()
-    }
-
-    /// Commits the answer, and says that the connection ends unless it `may_last`.
-    ///
-    /// Answers the status, and whether the connection may be used for another request.
-    pub fn settle(&self, may_last: bool) -> (Status, bool) {
-        let mut output = self.output.borrow_mut();
-        if !may_last {
-            output.close_after();
-        }
-        output.settle();
-        (output.status(), output.keeps_alive())
+        let mut windows = self.windows.borrow_mut();
+        windows.input.end();
+        windows.output.end()
     }
 
     /// Answers with a status and a line of text, unless an answer is on its way.
-    pub(crate) fn answer_status(&self, status: Status, message: &str) {
-        self.output.borrow_mut().answer_status(status, message, self.clock);
+    pub(super) fn answer_status(&self, status: Status, message: &str) {
+        self.windows().output.answer_status(status, message, self.clock);
     }
 
     /// Gives the head back, for what came behind it.
@@ -161,14 +142,10 @@ impl Exchange {
         self.about.get()
     }
 
-    /// Runs `f` with the content's side.
-    pub fn with_input<T>(&self, f: impl FnOnce(&mut Input) -> T) -> T {
-        f(&mut self.input.borrow_mut())
-    }
-
-    /// Runs `f` with the answer's side.
-    pub fn with_output<T>(&self, f: impl FnOnce(&mut Output) -> T) -> T {
-        f(&mut self.output.borrow_mut())
+    /// Content and answer, to be let go of before the handler runs or is suspended.
+    #[inline]
+    pub fn windows(&self) -> RefMut<'_, Windows> {
+        self.windows.borrow_mut()
     }
 
     /// The clock that the exchange goes by.

@@ -50,7 +50,7 @@ pub use answer::{ErrorStatus, IntoResponse};
 pub use clockface::Clockface;
 pub use controller::{Controller, controller};
 pub use cursor::Cursor;
-pub use exchange::{About, Exchange, Peer};
+pub use exchange::{About, Exchange, Peer, Windows};
 pub use group::{Group, group};
 pub use input::{BodyError, Input, Rest};
 pub use layer::{Layered, Middleware, Next};

@@ -161,11 +161,11 @@ impl<'r> Request<'r> {
     pub async fn read_with(&self, take: impl FnOnce(&[u8]) -> usize) -> Result<usize, BodyError> {
         let mut take = Some(take);
         poll_fn(|context| {
-            let mut input = self.exchange.input.borrow_mut();
-            if input.take_expectation() {
-                self.exchange.output.borrow_mut().invite();
+            let windows = &mut *self.exchange.windows();
+            if windows.input.take_expectation() {
+                windows.output.invite();
             }
-            input.poll_read(context, |bytes| take.take().map_or(0, |take| take(bytes)))
+            windows.input.poll_read(context, |bytes| take.take().map_or(0, |take| take(bytes)))
         })
         .await
     }

@@ -43,14 +43,14 @@ impl<'r> Response<'r> {
     /// Adds a header field. An error shows when the content is given.
     #[must_use]
     pub fn header(self, name: &str, value: &str) -> Self {
-        let _ = self.exchange.output.borrow_mut().add_header(name, value.as_bytes(), self.exchange.clock);
+        let _ = self.exchange.windows().output.add_header(name, value.as_bytes(), self.exchange.clock);
         self
     }
 
     /// Closes the connection after this answer.
     #[must_use]
     pub fn close(self) -> Self {
-        self.exchange.output.borrow_mut().close_after();
+        self.exchange.windows().output.close_after();
         self
     }
 
@@ -158,7 +158,7 @@ impl<'r> Response<'r> {
     }
 
     fn start(self, kind: ContentType<'_>, len: Option<u64>) -> Result<BodyWriter<'r>, SendError> {
-        self.exchange.output.borrow_mut().start_stream(kind, len, self.exchange.clock)?;
+        self.exchange.windows().output.start_stream(kind, len, self.exchange.clock)?;
         Ok(BodyWriter { exchange: self.exchange })
     }
 
@@ -176,7 +176,7 @@ impl<'r> Response<'r> {
         write: impl FnOnce(&mut [u8]) -> Option<usize>,
         len: Option<usize>,
     ) -> Result<Sent, SendError> {
-        self.exchange.output.borrow_mut().finish_with(kind, self.exchange.clock, write, len)?;
+        self.exchange.windows().output.finish_with(kind, self.exchange.clock, write, len)?;
         Ok(Sent::new())
     }
 }
@@ -196,7 +196,7 @@ impl BodyWriter<'_> {
     pub async fn write(&mut self, mut content: &[u8]) -> Result<(), SendError> {
         while !content.is_empty() {
             let written =
-                poll_fn(|context| self.exchange.output.borrow_mut().poll_write(context, content)).await?;
+                poll_fn(|context| self.exchange.windows().output.poll_write(context, content)).await?;
             content = &content[written..];
         }
         Ok(())
@@ -209,12 +209,12 @@ impl BodyWriter<'_> {
     /// # Errors
     /// [`SendError::Full`] if even the whole output buffer does not suffice.
     pub async fn fill(&mut self, mut write: impl FnMut(&mut [u8]) -> Option<usize>) -> Result<(), SendError> {
-        poll_fn(|context| self.exchange.output.borrow_mut().poll_fill(context, &mut write)).await
+        poll_fn(|context| self.exchange.windows().output.poll_fill(context, &mut write)).await
     }
 
     /// Waits until the socket has taken what was written.
     pub async fn flush(&mut self) {
-        poll_fn(|context| self.exchange.output.borrow_mut().poll_flush(context)).await;
+        poll_fn(|context| self.exchange.windows().output.poll_flush(context)).await;
     }
 
     /// Ends the content.
@@ -222,7 +222,7 @@ impl BodyWriter<'_> {
     /// # Errors
     /// [`SendError::WrongLength`] if less was written than was announced; the connection is closed then.
     pub fn finish(self) -> Result<Sent, SendError> {
-        self.exchange.output.borrow_mut().finish_stream()?;
+        self.exchange.windows().output.finish_stream()?;
         Ok(Sent::new())
     }
 }
@@ -309,13 +309,13 @@ pub struct Answered<'r> {
 impl Answered<'_> {
     /// The status that was answered.
     pub fn code(&self) -> u16 {
-        self.exchange.output.borrow().status().code()
+        self.exchange.windows().output.status().code()
     }
 
     /// Changes the status. Too late for an answer that streams: then nothing happens.
     #[must_use]
     pub fn status(self, code: u16) -> Self {
-        if self.exchange.output.borrow().can_restart() {
+        if self.exchange.windows().output.can_restart() {
             set_status(self.exchange, code);
         }
         self
@@ -324,8 +324,8 @@ impl Answered<'_> {
     /// Adds a header field. Too late for an answer that streams: then nothing happens.
     #[must_use]
     pub fn header(self, name: &str, value: &str) -> Self {
-        if self.exchange.output.borrow().can_restart() {
-            let _ = self.exchange.output.borrow_mut().add_header(name, value.as_bytes(), self.exchange.clock);
+        if self.exchange.windows().output.can_restart() {
+            let _ = self.exchange.windows().output.add_header(name, value.as_bytes(), self.exchange.clock);
         }
         self
     }
@@ -339,5 +339,5 @@ impl Answered<'_> {
 fn set_status(exchange: &Exchange, code: u16) {
     // 100 is refused like every other status that cannot end an exchange.
     let status = Status::from_code(code).unwrap_or(Status::CONTINUE);
-    let _ = exchange.output.borrow_mut().set_status(status);
+    let _ = exchange.windows().output.set_status(status);
 }

@@ -8,10 +8,10 @@ use super::transfer::DRAIN_SIZE_MAX;
 use super::worker::Worker;
 use crate::admission::{Entry, Permit, Refusal, Ticket};
 use crate::app::buffer::RequestHead;
-use crate::app::{About, App, Exchange, Request, Response, Rest, Routes};
+use crate::app::{About, App, Exchange, Output, Request, Response, Rest, Routes, Windows};
 use crate::http::Status;
 use crate::http::h1::decode::BodyLength;
-use crate::monitor::{CloseReason, Outcome};
+use crate::monitor::{CloseReason, Outcome, WorkerStats};
 use crate::pool::Guard;
 use crate::router::Router;
 use crate::time::{Duration, Instant};
@@ -80,6 +80,23 @@ impl Running {
             unread_left: DRAIN_SIZE_MAX,
         }
     }
+
+    /// Gives permit and ticket back, and counts the end. The handler has ended.
+    fn release(&mut self, outcome: Outcome, is_failure: bool, stats: &WorkerStats, now: Instant) {
+        self.connection = NONE;
+        self.waits_since = None;
+        self.body_until = Instant::NEVER;
+        self.is_answered = false;
+        self.unread_left = DRAIN_SIZE_MAX;
+        drop(self.permit.take());
+        if let Some(ticket) = self.ticket.take()
+            && outcome != Outcome::Cancelled
+        {
+            ticket.report(is_failure, now.since(self.since), now);
+        }
+        stats.request_duration.record(now.micros_since(self.since));
+        stats.end_request(outcome);
+    }
 }
 
 impl<S, H, R, M, F> Worker<S, H, R, M, F>
@@ -123,7 +140,7 @@ where
         let running = &mut self.running[slot as usize];
         // The window is as large as a head's buffer, so all content that came with the head fits.
         running.skip_len =
-            if has_content { exchange.with_input(|input| input.offer(request.rest())) } else { 0 };
+            if has_content { exchange.windows().input.offer(request.rest()) } else { 0 };
         running.connection = index;
         running.permit = Some(permit);
         running.ticket = ticket;
@@ -131,7 +148,7 @@ where
         running.deadline = self.now.plus(shared.config.timeouts.handler);
         running.slack = shared.config.timeouts.grace;
         if connection.peer_ended {
-            exchange.with_input(|input| input.handle_end());
+            exchange.windows().input.handle_end();
         }
         connection.phase = Phase::Running;
         connection.slot = slot;
@@ -172,72 +189,52 @@ where
         let exchange = &self.exchanges[slot as usize];
         let connection = &mut self.connections[index as usize];
         let Some(socket) = &mut connection.socket else { return };
-        // Out: everything that is committed.
-        let sent = exchange.with_output(|output| {
-            let mut sent_len = 0;
-            while !output.sendable().is_empty() {
-                match socket.write(output.sendable()) {
-                    Ok(len) => {
-                        output.handle_sent(len);
-                        sent_len += len;
-                    }
-                    Err(Io::WouldBlock) => break,
-                    Err(Io::Closed | Io::Reset) => return Err(sent_len),
-                }
-            }
-            Ok(sent_len)
-        });
+        let mut windows = exchange.windows();
+        let sent = send_committed(socket, &mut windows.output);
         let (Ok(sent_len) | Err(sent_len)) = sent;
         self.stats.sent_bytes.add(sent_len as u64);
-        if sent.is_err() {
-            return self.close(index, CloseReason::Reset);
-        }
-        // In: as much as the window takes.
-        let is_answered = running.is_answered;
         let mut received_len = 0;
-        while connection.is_readable {
-            let result = exchange.with_input(|input| {
-                let space = input.space();
-                if space.is_empty() { None } else { Some((socket.read(space), input)) }.map(
-                    |(read, input)| {
-                        match read {
-                            Ok(len) => {
-                                input.handle_received(len);
-                                if is_answered {
-                                    running.unread_left = running.unread_left.saturating_sub(input.discard());
-                                }
-                            }
-                            Err(Io::Closed) => input.handle_end(),
-                            Err(_) => {}
-                        }
-                        read
-                    },
-                )
-            });
-            match result {
+        let mut is_gone = sent.is_err();
+        let is_answered = running.is_answered;
+        // In: as much as the window takes.
+        while connection.is_readable && !is_gone {
+            let space = windows.input.space();
+            if space.is_empty() {
                 // No room, or nothing more to come: the bytes wait in the kernel.
-                None => break,
-                Some(Ok(_)) if running.unread_left == 0 => break,
-                Some(Ok(len)) => received_len += len,
-                Some(Err(Io::WouldBlock)) => connection.is_readable = false,
-                Some(Err(Io::Closed)) => {
+                break;
+            }
+            match socket.read(space) {
+                Ok(len) => {
+                    received_len += len;
+                    windows.input.handle_received(len);
+                    if is_answered {
+                        running.unread_left = running.unread_left.saturating_sub(windows.input.discard());
+                        if running.unread_left == 0 {
+                            break;
+                        }
+                    }
+                }
+                Err(Io::WouldBlock) => connection.is_readable = false,
+                Err(Io::Closed) => {
+                    windows.input.handle_end();
                     connection.is_readable = false;
                     connection.peer_ended = true;
                 }
-                Some(Err(Io::Reset)) => {
-                    self.stats.received_bytes.add(received_len as u64);
-                    return self.close(index, CloseReason::Reset);
-                }
+                Err(Io::Reset) => is_gone = true,
             }
         }
         self.stats.received_bytes.add(received_len as u64);
-        let is_over = exchange.with_input(|input| input.is_ended() || input.is_broken());
-        if is_answered && (is_over || self.running[slot as usize].unread_left == 0) {
+        let is_over = windows.input.is_ended() || windows.input.is_broken() || running.unread_left == 0;
+        // Who waits for the client goes by the client's pace, everybody else by the handler's deadline.
+        let awaits_input = is_answered || windows.input.is_awaited();
+        let awaits_output = windows.output.is_awaited();
+        drop(windows);
+        if is_gone {
+            return self.close(index, CloseReason::Reset);
+        }
+        if is_answered && is_over {
             return self.finish(slot, None);
         }
-        // Who waits for the client goes by the client's pace, everybody else by the handler's deadline.
-        let awaits_input = is_answered || exchange.with_input(|input| input.is_awaited());
-        let awaits_output = exchange.with_output(|output| output.is_awaited());
         let moved_len = sent_len + received_len;
         let rate_min = self.shared.config.body_rate_min;
         let timeouts = &self.shared.config.timeouts;
@@ -302,14 +299,15 @@ where
         let slot = self.connections[index as usize].slot;
         let is_answered = self.running[slot as usize].is_answered;
         let awaits_input =
-            is_answered || self.exchanges[slot as usize].with_input(|input| input.is_awaited());
-        let is_committed = self.exchanges[slot as usize].with_output(|output| output.is_committed());
+            is_answered || self.exchanges[slot as usize].windows().input.is_awaited();
+        let is_committed = self.exchanges[slot as usize].windows().output.is_committed();
         if awaits_input && !is_committed {
             self.end_handler(slot);
             let exchange = &self.exchanges[slot as usize];
             drop(exchange.take_head());
             self.connections[index as usize].output = exchange.end();
-            self.release(slot, Outcome::Timeout, true);
+            self.slots.give_back(slot);
+            self.running[slot as usize].release(Outcome::Timeout, true, self.stats, self.now);
             self.enter(index, Phase::Head);
             return self.answer_short(index, Status::REQUEST_TIMEOUT, None, true, CloseReason::BodyTimeout);
         }
@@ -321,67 +319,58 @@ where
 
     /// Ends an exchange: its handler is through, or `failure` says what became of it.
     fn finish(&mut self, slot: u32, failure: Option<Outcome>) {
-        let exchange = &self.exchanges[slot as usize];
         self.end_handler(slot);
-        let head = exchange.take_head();
-        let failed = failure.map(|outcome| match outcome {
-            Outcome::Timeout => Status::SERVICE_UNAVAILABLE,
-            _ => Status::INTERNAL_SERVER_ERROR,
-        });
-        let is_done = exchange.ensure_answer(failed);
-        // Content that nobody read: a little is read and dropped, for more the connection ends.
+        let exchange = &self.exchanges[slot as usize];
         let running = &mut self.running[slot as usize];
-        let rest = exchange.with_input(|input| input.end_reading(&mut running.unread_left));
+        let index = running.connection;
+        let connection = &mut self.connections[index as usize];
+        let head = exchange.take_head();
+        let mut windows = exchange.windows();
+        let Windows { input, output } = &mut *windows;
+        let is_done = output.ensure(failure.map(status_of), exchange.clock());
+        // Content that nobody read: a little is read and dropped, for more the connection ends.
+        let rest = input.end_reading(&mut running.unread_left);
         let may_last = failure.is_none() && !self.shared.is_draining();
-        if rest == Rest::Coming && is_done && may_last && !running.is_answered && exchange.settle(true).1 {
-            running.is_answered = true;
-            running.waits_since = None;
-            if let Some(head) = head {
-                exchange.return_head(head);
+        if rest == Rest::Coming && is_done && may_last && !running.is_answered {
+            output.settle();
+            if output.keeps_alive() {
+                running.is_answered = true;
+                running.waits_since = None;
+                if let Some(head) = head {
+                    exchange.return_head(head);
+                }
+                drop(windows);
+                return self.pump(slot);
             }
-            return self.pump(slot);
         }
         let is_read = rest == Rest::Read;
-        let (status, keeps_alive) = exchange.settle(may_last && is_read);
-        let outcome = failure.unwrap_or(match status.class() {
+        if !(may_last && is_read) {
+            output.close_after();
+        }
+        output.settle();
+        let status_class = output.status().class();
+        let outcome = failure.unwrap_or(match status_class {
             _ if !is_done => Outcome::ServerError,
             4 => Outcome::ClientError,
             5 => Outcome::ServerError,
             _ => Outcome::Success,
         });
-        let index = running.connection;
-        let connection = &mut self.connections[index as usize];
+        let goes_on = is_done && output.keeps_alive();
+        if goes_on {
+            // What came behind this request is the beginning of the next one.
+            connection.request = head.and_then(|head| next_head(head, running.skip_len, input.leftover()));
+        }
         connection.slot = NONE;
-        connection.must_linger |= !is_read;
-        if is_done && keeps_alive {
-            let skip_len = running.skip_len;
-            connection.request = head.and_then(|mut head| {
-                let follows = exchange.with_input(|input| match input.leftover() {
-                    [] => head.has_more_than(skip_len) && {
-                        head.finish(skip_len);
-                        true
-                    },
-                    leftover => {
-                        head.finish(skip_len);
-                        head.buffer.compact();
-                        // The window is not larger than the head's buffer, and all of that came into the window.
-                        let fits = head.buffer.push(leftover);
-                        debug_assert!(fits, "what follows chunked content fits into a head's buffer");
-                        true
-                    }
-                });
-                // What came behind this request is the beginning of the next one.
-                follows.then_some(head)
-            });
-            connection.output = exchange.end();
-            self.release(slot, outcome, status.class() == 5);
+        drop(windows);
+        connection.output = exchange.end();
+        self.slots.give_back(slot);
+        running.release(outcome, status_class == 5 || failure.is_some() || !is_done, self.stats, self.now);
+        if goes_on {
             return self.next_request(index);
         }
-        drop(head);
-        connection.output = exchange.end();
-        // An answer that broke off: the client must not take what it has for the whole.
+        // An answer that broke off ends at once: the client must not take what it has for the whole.
+        connection.must_linger |= !is_read;
         connection.must_linger &= is_done;
-        self.release(slot, outcome, status.class() == 5 || failure.is_some() || !is_done);
         let reason = match failure {
             Some(Outcome::Timeout) => CloseReason::HandlerTimeout,
             None if is_done => CloseReason::Finished,
@@ -396,32 +385,58 @@ where
         let exchange = &self.exchanges[slot as usize];
         drop(exchange.take_head());
         drop(exchange.end());
-        self.release(slot, outcome, false);
+        self.slots.give_back(slot);
+        self.running[slot as usize].release(outcome, false, self.stats, self.now);
     }
 
+    /// Drops the handler, wherever it stands; nothing wakes it any more.
     fn end_handler(&mut self, slot: u32) {
         self.domain.set().retire(slot as usize);
         self.slots.clear(slot);
         self.timers.disarm(self.connections.len() as u32 + slot);
     }
+}
 
-    /// Gives slot, permit and ticket back, and counts the end. The handler has ended.
-    fn release(&mut self, slot: u32, outcome: Outcome, is_failure: bool) {
-        self.slots.give_back(slot);
-        let running = &mut self.running[slot as usize];
-        running.connection = NONE;
-        drop(running.permit.take());
-        let took = self.now.since(running.since);
-        if let Some(ticket) = running.ticket.take()
-            && outcome != Outcome::Cancelled
-        {
-            ticket.report(is_failure, took, self.now);
-        }
-        running.waits_since = None;
-        running.body_until = Instant::NEVER;
-        running.is_answered = false;
-        running.unread_left = DRAIN_SIZE_MAX;
-        self.stats.request_duration.record(self.now.micros_since(running.since));
-        self.stats.end_request(outcome);
+/// What answers a handler that failed.
+const fn status_of(failure: Outcome) -> Status {
+    match failure {
+        Outcome::Timeout => Status::SERVICE_UNAVAILABLE,
+        _ => Status::INTERNAL_SERVER_ERROR,
     }
+}
+
+/// Sends what is committed of an answer, as far as there is room; how much that was, as an error if the peer is gone.
+fn send_committed(socket: &mut impl Socket, output: &mut Output) -> Result<usize, usize> {
+    let mut sent_len = 0;
+    while !output.sendable().is_empty() {
+        match socket.write(output.sendable()) {
+            Ok(len) => {
+                output.handle_sent(len);
+                sent_len += len;
+            }
+            Err(Io::WouldBlock) => break,
+            Err(Io::Closed | Io::Reset) => return Err(sent_len),
+        }
+    }
+    Ok(sent_len)
+}
+
+/// The buffer of a head that was answered, if the next request has begun behind its content: `skip_len` bytes of that came
+/// with the head, and `leftover` behind the rest of it.
+fn next_head(
+    mut head: Guard<'static, RequestHead>,
+    skip_len: usize,
+    leftover: &[u8],
+) -> Option<Guard<'static, RequestHead>> {
+    if leftover.is_empty() && !head.has_more_than(skip_len) {
+        return None;
+    }
+    head.finish(skip_len);
+    if !leftover.is_empty() {
+        head.buffer.compact();
+        // The window is not larger than the head's buffer, and all of that came into the window.
+        let fits = head.buffer.push(leftover);
+        debug_assert!(fits, "what follows chunked content fits into a head's buffer");
+    }
+    Some(head)
 }

@@ -228,7 +228,8 @@ where
         }
         connection.is_readable |= readiness.readable || readiness.ended;
         connection.end_is_near |= readiness.ended;
-        if readiness.writable {
+        // An edge reports all that is ready, so most events say that there is room for what is not there.
+        if readiness.writable && (connection.output.is_some() || connection.phase == Phase::Running) {
             self.handle_writable(token.index);
         }
         self.receive(token.index);
@@ -363,6 +364,7 @@ where
     }
 
     /// Changes the phase, and takes the connection out of the list of its old one.
+    #[inline]
     pub(super) fn enter(&mut self, index: u32, phase: Phase) {
         let connection = &mut self.connections[index as usize];
         let old = core::mem::replace(&mut connection.phase, phase);

@@ -189,6 +189,17 @@ impl Output {
         self.keep_alive = false;
     }
 
+    /// The handler is through: makes sure that there is an answer, that of a `failure` or else a 500.
+    ///
+    /// `false` if an answer broke off that was on its way already.
+    pub fn ensure(&mut self, failure: Option<Status>, clock: &Clockface) -> bool {
+        let failure = if self.is_done() { failure } else { failure.or(Some(Status::INTERNAL_SERVER_ERROR)) };
+        if let Some(status) = failure {
+            self.answer_status(status, status.reason(), clock);
+        }
+        self.is_done()
+    }
+
     /// Whether an answer is under way that can still be taken back.
     pub(super) fn can_restart(&self) -> bool {
         !self.is_committed
@@ -253,7 +264,7 @@ impl Output {
     ///
     /// Does nothing once the answer is on its way: the connection is then cut, so that the client does not take what it
     /// has for the whole.
-    pub(crate) fn answer_status(&mut self, status: Status, message: &str, clock: &Clockface) {
+    pub(super) fn answer_status(&mut self, status: Status, message: &str, clock: &Clockface) {
         if self.is_committed {
             return;
         }
