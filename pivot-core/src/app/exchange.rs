@@ -100,6 +100,7 @@ impl Exchange {
     /// Begins with a request whose head was decoded.
     ///
     /// `output` is what the answer is appended to; `window` is there if content follows the head.
+    #[inline]
     pub fn begin(
         &self,
         about: About,
@@ -115,11 +116,26 @@ impl Exchange {
     }
 
     /// Ends, wherever the request stands: takes the output back and lets go of everything else.
+    #[inline]
     pub fn end(&self) -> Option<Guard<'static, Buffer>> {
         self.timers.borrow_mut().clear();
         let mut windows = self.windows.borrow_mut();
         windows.input.end();
         windows.output.end()
+    }
+
+    /// Whether the answer is whole, nothing of it is sent, the connection goes on after it and the request had no content:
+    /// then there is nothing to settle.
+    #[inline]
+    pub fn is_plain(&self) -> bool {
+        let windows = self.windows.borrow();
+        windows.output.is_plain() && windows.input.is_ended()
+    }
+
+    /// The status that the client will see, or has seen.
+    #[inline]
+    pub fn status(&self) -> Status {
+        self.windows.borrow().output.status()
     }
 
     /// Answers with a status and a line of text, unless an answer is on its way.
@@ -128,11 +144,13 @@ impl Exchange {
     }
 
     /// Gives the head back, for what came behind it.
+    #[inline]
     pub fn return_head(&self, head: Guard<'static, RequestHead>) {
         self.returned.set(Some(head));
     }
 
     /// Takes the head that was given back.
+    #[inline]
     pub fn take_head(&self) -> Option<Guard<'static, RequestHead>> {
         self.returned.take()
     }

@@ -77,11 +77,15 @@ impl Wheel {
     }
 
     /// Takes a timer out, if it is armed.
+    #[inline]
     pub fn disarm(&mut self, timer: u32) {
-        let Node { next, prev, .. } = self.nodes[timer as usize];
-        if prev == UNLINKED {
-            return;
+        if self.nodes[timer as usize].prev != UNLINKED {
+            self.unlink(timer);
         }
+    }
+
+    fn unlink(&mut self, timer: u32) {
+        let Node { next, prev, .. } = self.nodes[timer as usize];
         if next != NONE {
             self.nodes[next as usize].prev = prev;
         }

@@ -75,6 +75,7 @@ where
     }
 
     /// The output has room again.
+    #[inline(never)]
     pub(super) fn unblock(&mut self, index: u32) {
         let connection = &self.connections[index as usize];
         if let Some(head) = connection.request.as_ref().and_then(|request| request.head) {
@@ -82,6 +83,7 @@ where
         }
     }
 
+    #[inline(always)]
     fn admit(&mut self, index: u32, head: &Head) {
         self.stats.requests.add(1);
         match self.judge(index, head) {
@@ -101,6 +103,7 @@ where
     }
 
     /// Every check between the head and the queue, in order; the first that fails decides.
+    #[inline(always)]
     fn judge(&mut self, index: u32, head: &Head) -> Result<Class, Rejected> {
         let shared = self.shared;
         let config = &shared.config;
@@ -200,6 +203,17 @@ where
         }
     }
 
+    /// Leaves what a connection has to send to the end of the turn; sends it at once if too many do that.
+    fn hold_back(&mut self, index: u32) {
+        let connection = &mut self.connections[index as usize];
+        if !connection.is_held_back {
+            match self.unsent.push(index) {
+                Ok(()) => connection.is_held_back = true,
+                Err(_) => self.flush(index),
+            }
+        }
+    }
+
     /// Goes on after an answer: with the next request if some of it is here, else back to rest.
     ///
     /// The output is held back to the end of the turn if there is a next request, so that answers go out together.
@@ -212,8 +226,8 @@ where
             if self.process_head(index) == Progress::Stop {
                 let connection = &self.connections[index as usize];
                 let waits = connection.output.is_some() && connection.phase == Phase::Queued;
-                if waits && self.unsent.push(index).is_err() {
-                    self.flush(index);
+                if waits {
+                    self.hold_back(index);
                 }
                 return;
             }
@@ -230,6 +244,7 @@ where
     }
 }
 
+#[inline(always)]
 fn find_route(
     shared: &'static super::Shared,
     request: &mut RequestHead,

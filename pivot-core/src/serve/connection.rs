@@ -55,6 +55,8 @@ pub(super) struct Connection<S> {
     pub(super) peer_ended: bool,
     /// The client may not send what it announced: the connection ends after this answer.
     pub(super) must_linger: bool,
+    /// It is in the list of those whose output goes out at the end of the turn.
+    pub(super) is_held_back: bool,
     pub(super) close_reason: crate::monitor::CloseReason,
 }
 
@@ -80,6 +82,7 @@ impl<S> Connection<S> {
             end_is_near: false,
             peer_ended: false,
             must_linger: false,
+            is_held_back: false,
             close_reason: crate::monitor::CloseReason::Finished,
         }
     }

@@ -43,6 +43,7 @@ pub async fn run<R: Routes>(admitted: Admitted<R>) {
 /// What only a suspended exchange needs stays as in [`Running::nothing`] until it is, and is put back by `release`.
 #[derive(Debug)]
 pub(super) struct Running {
+    exchange: &'static Exchange,
     connection: u32,
     permit: Option<Permit<'static>>,
     ticket: Option<Ticket<'static>>,
@@ -65,8 +66,9 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub(super) const fn nothing() -> Self {
+    pub(super) const fn nothing(exchange: &'static Exchange) -> Self {
         Self {
+            exchange,
             connection: NONE,
             permit: None,
             ticket: None,
@@ -82,6 +84,7 @@ impl Running {
     }
 
     /// Gives permit and ticket back, and counts the end. The handler has ended.
+    #[inline]
     fn release(&mut self, outcome: Outcome, is_failure: bool, stats: &WorkerStats, now: Instant) {
         self.connection = NONE;
         self.waits_since = None;
@@ -132,15 +135,14 @@ where
             return self.refuse_queued(index, Refusal::PoolExhausted);
         };
         self.stats.queue_wait.record(self.now.micros_since(entry.since));
-        let exchange = &self.exchanges[slot as usize];
+        let running = &mut self.running[slot as usize];
+        let exchange = running.exchange;
         let about = About { peer: connection.peer, class: entry.class, started: self.now };
         let has_content = window.is_some();
         exchange.begin(about, head, output, window, shared.config.body_size_max);
         let ticket = request.ticket.take();
-        let running = &mut self.running[slot as usize];
         // The window is as large as a head's buffer, so all content that came with the head fits.
-        running.skip_len =
-            if has_content { exchange.windows().input.offer(request.rest()) } else { 0 };
+        running.skip_len = if has_content { exchange.windows().input.offer(request.rest()) } else { 0 };
         running.connection = index;
         running.permit = Some(permit);
         running.ticket = ticket;
@@ -158,6 +160,7 @@ where
     }
 
     /// Runs a handler again that something has become of.
+    #[inline(never)]
     pub(super) fn resume(&mut self, slot: u32) {
         if self.running[slot as usize].connection != NONE {
             self.end_waiting(slot);
@@ -166,6 +169,7 @@ where
     }
 
     /// Polls a handler, and does what follows from it.
+    #[inline(always)]
     fn poll_handler(&mut self, slot: u32) {
         let waker = self.domain.waker(slot as usize);
         let mut context = Context::from_waker(&waker);
@@ -173,7 +177,7 @@ where
         let polled = self.host.poll(future, &mut context);
         self.update_clock();
         match polled {
-            Ok(Poll::Ready(())) => self.finish(slot, None),
+            Ok(Poll::Ready(())) => self.end_exchange(slot, None),
             Ok(Poll::Pending) => self.pump(slot),
             Err(super::Panicked) => self.finish(slot, Some(Outcome::Panicked)),
         }
@@ -186,7 +190,7 @@ where
         if index == NONE {
             return;
         }
-        let exchange = &self.exchanges[slot as usize];
+        let exchange = running.exchange;
         let connection = &mut self.connections[index as usize];
         let Some(socket) = &mut connection.socket else { return };
         let mut windows = exchange.windows();
@@ -276,7 +280,7 @@ where
     fn arm_exchange(&mut self, slot: u32) {
         let running = &self.running[slot as usize];
         let deadline = if running.waits_since.is_some() { Instant::NEVER } else { running.deadline };
-        let at = self.exchanges[slot as usize].timer().map_or(deadline, |timer| timer.min(deadline));
+        let at = running.exchange.timer().map_or(deadline, |timer| timer.min(deadline));
         if at != Instant::NEVER {
             self.timers.arm_by(self.connections.len() as u32 + slot, at);
         }
@@ -290,20 +294,19 @@ where
         if running.waits_since.is_none() && running.deadline <= self.now {
             return self.finish(slot, Some(Outcome::Timeout));
         }
-        self.exchanges[slot as usize].handle_timers(self.now);
+        running.exchange.handle_timers(self.now);
         self.arm_exchange(slot);
     }
 
     /// The client was too slow, in sending or in reading.
     pub(super) fn handle_io_timeout(&mut self, index: u32) {
         let slot = self.connections[index as usize].slot;
-        let is_answered = self.running[slot as usize].is_answered;
-        let awaits_input =
-            is_answered || self.exchanges[slot as usize].windows().input.is_awaited();
-        let is_committed = self.exchanges[slot as usize].windows().output.is_committed();
+        let running = &self.running[slot as usize];
+        let exchange = running.exchange;
+        let awaits_input = running.is_answered || exchange.windows().input.is_awaited();
+        let is_committed = exchange.windows().output.is_committed();
         if awaits_input && !is_committed {
             self.end_handler(slot);
-            let exchange = &self.exchanges[slot as usize];
             drop(exchange.take_head());
             self.connections[index as usize].output = exchange.end();
             self.slots.give_back(slot);
@@ -317,30 +320,79 @@ where
         self.close(index, reason);
     }
 
-    /// Ends an exchange: its handler is through, or `failure` says what became of it.
+    /// As [`Worker::end_exchange`], for everybody but a handler that is through at once.
+    #[inline(never)]
     fn finish(&mut self, slot: u32, failure: Option<Outcome>) {
+        self.end_exchange(slot, failure);
+    }
+
+    /// Ends an exchange: its handler is through, or `failure` says what became of it.
+    #[inline(always)]
+    fn end_exchange(&mut self, slot: u32, failure: Option<Outcome>) {
         self.end_handler(slot);
-        let exchange = &self.exchanges[slot as usize];
+        let running = &mut self.running[slot as usize];
+        let exchange = running.exchange;
+        let is_plain = failure.is_none() && !self.shared.is_draining() && exchange.is_plain();
+        let end = if is_plain {
+            End { goes_on: true, is_whole: true, is_read: true, status: exchange.status() }
+        } else {
+            match self.conclude(slot, failure) {
+                Some(end) => end,
+                None => return self.pump(slot),
+            }
+        };
         let running = &mut self.running[slot as usize];
         let index = running.connection;
         let connection = &mut self.connections[index as usize];
-        let head = exchange.take_head();
-        let mut windows = exchange.windows();
+        if let Some(head) = exchange.take_head()
+            && end.goes_on
+        {
+            // What came behind this request is the beginning of the next one.
+            connection.request = next_head(head, running.skip_len, exchange);
+        }
+        connection.slot = NONE;
+        connection.output = exchange.end();
+        self.slots.give_back(slot);
+        let outcome = failure.unwrap_or(match end.status.code() {
+            _ if !end.is_whole => Outcome::ServerError,
+            ..400 => Outcome::Success,
+            ..500 => Outcome::ClientError,
+            _ => Outcome::ServerError,
+        });
+        let is_failure = failure.is_some() || outcome == Outcome::ServerError;
+        running.release(outcome, is_failure, self.stats, self.now);
+        if end.goes_on {
+            return self.next_request(index);
+        }
+        // An answer that broke off ends at once: the client must not take what it has for the whole.
+        connection.must_linger |= !end.is_read;
+        connection.must_linger &= end.is_whole;
+        let reason = match failure {
+            Some(Outcome::Timeout) => CloseReason::HandlerTimeout,
+            None if end.is_whole => CloseReason::Finished,
+            _ => CloseReason::Broken,
+        };
+        self.finish_connection(index, reason);
+    }
+
+    /// Brings an exchange to its end that is not simply a whole answer to a request without content.
+    ///
+    /// `None`: so little of the content is still to come that it is waited for.
+    #[cold]
+    fn conclude(&mut self, slot: u32, failure: Option<Outcome>) -> Option<End> {
+        let running = &mut self.running[slot as usize];
+        let mut windows = running.exchange.windows();
         let Windows { input, output } = &mut *windows;
-        let is_done = output.ensure(failure.map(status_of), exchange.clock());
+        let is_whole = output.ensure(failure.map(status_of), running.exchange.clock());
         // Content that nobody read: a little is read and dropped, for more the connection ends.
         let rest = input.end_reading(&mut running.unread_left);
         let may_last = failure.is_none() && !self.shared.is_draining();
-        if rest == Rest::Coming && is_done && may_last && !running.is_answered {
+        if rest == Rest::Coming && is_whole && may_last && !running.is_answered {
             output.settle();
             if output.keeps_alive() {
                 running.is_answered = true;
                 running.waits_since = None;
-                if let Some(head) = head {
-                    exchange.return_head(head);
-                }
-                drop(windows);
-                return self.pump(slot);
+                return None;
             }
         }
         let is_read = rest == Rest::Read;
@@ -348,48 +400,21 @@ where
             output.close_after();
         }
         output.settle();
-        let status_class = output.status().class();
-        let outcome = failure.unwrap_or(match status_class {
-            _ if !is_done => Outcome::ServerError,
-            4 => Outcome::ClientError,
-            5 => Outcome::ServerError,
-            _ => Outcome::Success,
-        });
-        let goes_on = is_done && output.keeps_alive();
-        if goes_on {
-            // What came behind this request is the beginning of the next one.
-            connection.request = head.and_then(|head| next_head(head, running.skip_len, input.leftover()));
-        }
-        connection.slot = NONE;
-        drop(windows);
-        connection.output = exchange.end();
-        self.slots.give_back(slot);
-        running.release(outcome, status_class == 5 || failure.is_some() || !is_done, self.stats, self.now);
-        if goes_on {
-            return self.next_request(index);
-        }
-        // An answer that broke off ends at once: the client must not take what it has for the whole.
-        connection.must_linger |= !is_read;
-        connection.must_linger &= is_done;
-        let reason = match failure {
-            Some(Outcome::Timeout) => CloseReason::HandlerTimeout,
-            None if is_done => CloseReason::Finished,
-            _ => CloseReason::Broken,
-        };
-        self.finish_connection(index, reason);
+        Some(End { goes_on: is_whole && output.keeps_alive(), is_whole, is_read, status: output.status() })
     }
 
     /// Drops an exchange's handler wherever it stands, and everything that the exchange holds.
     pub(super) fn cancel(&mut self, slot: u32, outcome: Outcome) {
         self.end_handler(slot);
-        let exchange = &self.exchanges[slot as usize];
-        drop(exchange.take_head());
-        drop(exchange.end());
+        let running = &mut self.running[slot as usize];
+        drop(running.exchange.take_head());
+        drop(running.exchange.end());
         self.slots.give_back(slot);
-        self.running[slot as usize].release(outcome, false, self.stats, self.now);
+        running.release(outcome, false, self.stats, self.now);
     }
 
     /// Drops the handler, wherever it stands; nothing wakes it any more.
+    #[inline(always)]
     fn end_handler(&mut self, slot: u32) {
         self.domain.set().retire(slot as usize);
         self.slots.clear(slot);
@@ -422,12 +447,15 @@ fn send_committed(socket: &mut impl Socket, output: &mut Output) -> Result<usize
 }
 
 /// The buffer of a head that was answered, if the next request has begun behind its content: `skip_len` bytes of that came
-/// with the head, and `leftover` behind the rest of it.
+/// with the head, and the rest went through the exchange's window.
+#[inline]
 fn next_head(
     mut head: Guard<'static, RequestHead>,
     skip_len: usize,
-    leftover: &[u8],
+    exchange: &Exchange,
 ) -> Option<Guard<'static, RequestHead>> {
+    let windows = exchange.windows();
+    let leftover = windows.input.leftover();
     if leftover.is_empty() && !head.has_more_than(skip_len) {
         return None;
     }
@@ -439,4 +467,16 @@ fn next_head(
         debug_assert!(fits, "what follows chunked content fits into a head's buffer");
     }
     Some(head)
+}
+
+/// How an exchange ends, as its connection has to know.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    /// The connection can be used for the next request.
+    goes_on: bool,
+    /// The client gets all of the answer.
+    is_whole: bool,
+    /// All content was read: the next request follows.
+    is_read: bool,
+    status: Status,
 }

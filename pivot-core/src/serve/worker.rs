@@ -58,7 +58,6 @@ pub struct Worker<S: 'static, H, R: Routes + 'static, M, F: 'static> {
     pub(super) stalled: List,
     pub(super) queue: Queue,
     pub(super) slots: Slots<F>,
-    pub(super) exchanges: &'static [Exchange],
     pub(super) running: &'static mut [Running],
     pub(super) domain: Domain,
     pub(super) timers: Wheel,
@@ -132,8 +131,8 @@ where
         let queue = Queue::new(arena.take("queue", places, |_| QueueNode::FREE)?, config.timeouts.queue);
         let free = arena.take("slot list", slot_count, |_| 0_u32)?;
         let slots = Slots::new(take_pinned(arena, "handler futures", slot_count)?, free);
-        let exchanges = arena.take("exchanges", slot_count, |_| Exchange::new(clock))?;
-        let running = arena.take("running", slot_count, |_| Running::nothing())?;
+        let exchanges: &'static [Exchange] = arena.take("exchanges", slot_count, |_| Exchange::new(clock))?;
+        let running = arena.take("running", slot_count, |index| Running::nothing(&exchanges[index]))?;
         let words = arena.take("ready words", ReadySet::words_for(slot_count), |_| AtomicU32::new(0))?;
         let generations = arena.take("generations", slot_count, |_| AtomicU32::new(0))?;
         let set = take_one(arena, "ready set", ReadySet::new(words, generations, notify))?;
@@ -153,7 +152,6 @@ where
             stalled: List::EMPTY,
             queue,
             slots,
-            exchanges,
             running,
             domain: Domain::register(set).map_err(StartError::Domains)?,
             timers: Wheel::new(nodes, now),
@@ -266,6 +264,7 @@ where
             self.start(entry, permit);
         }
         while let Some(index) = self.unsent.pop() {
+            self.connections[index as usize].is_held_back = false;
             self.flush(index);
         }
         self.serve_stalled();

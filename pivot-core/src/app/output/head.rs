@@ -135,7 +135,9 @@ impl Output {
         let base = self.base;
         let line_len = LENGTH_LINE_LEN + decimal_len(len as u64);
         let Some(buffer) = &mut self.buffer else { return self.fail(SendError::TooLate) };
-        let Some(content) = buffer.space_mut().get_mut(..gap + len) else { return self.fail(SendError::Full) };
+        let Some(content) = buffer.space_mut().get_mut(..gap + len) else {
+            return self.fail(SendError::Full);
+        };
         if line_len < gap {
             content.copy_within(gap.., line_len);
         }

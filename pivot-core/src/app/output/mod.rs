@@ -137,6 +137,12 @@ impl Output {
         self.stage == Stage::Done
     }
 
+    /// Whether the answer is complete, and nothing has to be added to it or taken from it.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        self.stage == Stage::Done && self.keep_alive && self.version == Version::Http11
+    }
+
     /// Whether bytes of this answer may have reached the client.
     pub fn is_committed(&self) -> bool {
         self.is_committed

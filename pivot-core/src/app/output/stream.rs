@@ -4,8 +4,8 @@ use core::task::{Context, Poll};
 
 use super::{ContentType, Framing, Output, SendError, Stage};
 use crate::app::Clockface;
-use crate::http::h1::decode::Version;
 use crate::http::Digits;
+use crate::http::h1::decode::Version;
 
 impl Output {
     /// Closes the head of an answer whose content follows piece by piece, `len` bytes if that is known.
