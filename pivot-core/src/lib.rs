@@ -25,3 +25,4 @@ pub mod serve;
 pub mod storage;
 pub mod sync;
 pub mod time;
+mod word;

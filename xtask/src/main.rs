@@ -18,6 +18,7 @@ Commands:
   size                                              text, static RAM and the largest symbols of the bare-metal image
   fuzz [SECONDS]                                    each fuzz target for so long [20]
   bench [NAME]                                      Pivot beside its peers: instructions, cpu; both if none is named
+  bench micro [NAME]...                             single operations beside their peers
 ";
 
 fn main() -> ExitCode {
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
             Ok(seconds) => steps::fuzz(seconds),
             Err(_) => return usage(&format!("fuzz {seconds}: not a number of seconds")),
         },
+        ["bench", "micro", names @ ..] => micro(names),
         ["bench", rest @ ..] => bench(rest),
         [other, ..] => {
             return usage(&format!(
@@ -75,5 +77,16 @@ fn bench(arguments: &[&str]) -> Result<String, String> {
     )?;
     let mut command = run::cargo();
     command.args(["run", "--quiet", "--release", "--manifest-path"]).arg(manifest).arg("--").args(arguments);
+    run::shown(&mut command)
+}
+
+/// Builds and runs the benchmarks of single operations.
+fn micro(names: &[&str]) -> Result<String, String> {
+    if !run::exists("valgrind") {
+        run::install(&["valgrind"])?;
+    }
+    let mut command = run::cargo();
+    command.args(["run", "--quiet", "--release", "-p", "pivot-bench-micro", "--manifest-path"]);
+    command.arg(run::root().join("bench/Cargo.toml")).arg("--").args(names);
     run::shown(&mut command)
 }

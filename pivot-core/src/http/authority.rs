@@ -22,8 +22,20 @@ pub(super) fn is_host_and_port(bytes: &[u8]) -> bool {
     split(bytes).is_some_and(|(host_len, port_len)| host_len > 0 && port_len > 0)
 }
 
-/// The lengths of host and port, or `None` for what is no authority. Looks at each byte once.
+/// The lengths of host and port, or `None` for what is no authority. Looks at each byte at most twice.
+#[inline]
 fn split(bytes: &[u8]) -> Option<(usize, usize)> {
+    let name_len = name_len(bytes);
+    match bytes.get(name_len..)? {
+        [] => Some((name_len, 0)),
+        [b':', port @ ..] => port_len(port).map(|len| (name_len, len)),
+        _ => split_rare(bytes),
+    }
+}
+
+/// As [`split`], of addresses in brackets and names with escapes.
+#[cold]
+fn split_rare(bytes: &[u8]) -> Option<(usize, usize)> {
     let host_len = match bytes {
         [b'[', rest @ ..] => {
             let end = rest.iter().position(|&byte| byte == b']')?;
@@ -33,28 +45,37 @@ fn split(bytes: &[u8]) -> Option<(usize, usize)> {
             }
             end + 2
         }
-        _ => registered_name_len(bytes)?,
+        _ => escaped_name_len(bytes)?,
     };
     match bytes.get(host_len..)? {
         [] => Some((host_len, 0)),
-        [b':', port @ ..] if port.len() <= PORT_LEN_MAX && port.iter().all(u8::is_ascii_digit) => {
-            Some((host_len, port.len()))
-        }
+        [b':', port @ ..] => port_len(port).map(|len| (host_len, len)),
         _ => None,
     }
 }
 
-/// The length of the name (or IPv4 address) at the start of `bytes`; `None` if a `%` is not followed by two digits.
-fn registered_name_len(bytes: &[u8]) -> Option<usize> {
+/// The length of the name (or IPv4 address) at the start of `bytes`, up to an escape.
+#[inline]
+fn name_len(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|&&byte| is_name_byte(byte)).count()
+}
+
+/// The length of the name at the start of `bytes`; `None` if a `%` is not followed by two digits.
+fn escaped_name_len(bytes: &[u8]) -> Option<usize> {
     let mut index = 0;
     loop {
-        index += bytes.get(index..)?.iter().take_while(|&&byte| is_name_byte(byte)).count();
+        index += name_len(bytes.get(index..)?);
         match bytes.get(index..)? {
             [b'%', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => index += 3,
             [b'%', ..] => return None,
             _ => return Some(index),
         }
     }
+}
+
+/// The length of a port, if `bytes` are one.
+fn port_len(bytes: &[u8]) -> Option<usize> {
+    (bytes.len() <= PORT_LEN_MAX && bytes.iter().all(u8::is_ascii_digit)).then_some(bytes.len())
 }
 
 /// `IPvFuture = "v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )`

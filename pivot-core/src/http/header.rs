@@ -4,6 +4,8 @@
 //! nothing when it is written. What a check keeps out is the line break that would let a value end its own
 //! field and begin another one (response splitting).
 
+use crate::word::spread;
+
 /// A field name: a token (RFC 9110, section 5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeaderName<'a>(&'a [u8]);
@@ -87,15 +89,27 @@ pub const fn is_field_value(bytes: &[u8]) -> bool {
 ///
 /// `bytes` come from a checked field, and `lower` consists of letters, digits and hyphens. Therefore one `|` a byte
 /// folds exactly: the only other byte that folds to a hyphen is CR, which no checked field contains.
-pub(super) const fn is_folded<const N: usize>(bytes: &[u8], lower: &[u8; N]) -> bool {
+#[inline]
+pub(super) fn is_folded<const N: usize>(bytes: &[u8], lower: &[u8; N]) -> bool {
     let Some((bytes, [])) = bytes.split_first_chunk::<N>() else { return false };
-    let mut difference = 0;
-    let mut index = 0;
-    while index < N {
-        difference |= (bytes[index] | 0x20) ^ lower[index];
-        index += 1;
+    // By words that overlap, because the compiler would compare byte by byte.
+    let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+    let half = |bytes: &[u8; 4]| u32::from_le_bytes(*bytes);
+    if let (Some(last), Some(lower_last)) = (bytes.last_chunk(), lower.last_chunk()) {
+        let mut difference = (word(last) | spread(b' ')) ^ word(lower_last);
+        for (bytes, lower) in bytes.as_chunks().0.iter().zip(lower.as_chunks().0) {
+            difference |= (word(bytes) | spread(b' ')) ^ word(lower);
+        }
+        return difference == 0;
     }
-    difference == 0
+    if let (Some(first), Some(lower_first), Some(last), Some(lower_last)) =
+        (bytes.first_chunk(), lower.first_chunk(), bytes.last_chunk(), lower.last_chunk())
+    {
+        let spaces = spread(b' ') as u32;
+        return ((half(first) | spaces) ^ half(lower_first)) | ((half(last) | spaces) ^ half(lower_last))
+            == 0;
+    }
+    bytes.iter().zip(lower).all(|(byte, lower)| byte | b' ' == *lower)
 }
 
 /// `bytes` without the spaces and tabs around them (`OWS`).

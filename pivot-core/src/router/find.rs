@@ -3,10 +3,10 @@
 use core::fmt;
 
 use super::node::{Kind, NO_ROUTE, NONE, Node};
-use super::word::Text;
 use super::{PARAMS_MAX, RouteIndex, Router};
 use crate::http::h1::decode::Span;
 use crate::http::{Method, MethodSet};
+use crate::word::Text;
 
 /// What a search found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

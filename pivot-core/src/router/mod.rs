@@ -72,7 +72,6 @@ mod node;
 pub mod path;
 mod pattern;
 mod tree;
-mod word;
 
 pub use error::RouteError;
 pub use find::{Found, Params};

@@ -1,7 +1,7 @@
 //! A node of the tree.
 
-use super::word::position;
 use crate::http::MethodSet;
+use crate::word::position;
 
 /// Storage for one node of a router's tree: 40 bytes. [`Router::new`](super::Router::new) takes a slice of them.
 #[derive(Clone, Copy, Debug)]

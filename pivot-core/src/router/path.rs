@@ -32,7 +32,7 @@
 
 use core::fmt;
 
-use super::word::{HIGH_BITS, Text, marks, spread};
+use crate::word::{HIGH_BITS, Text, marks, spread};
 
 /// What a raw path needs before it can be routed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

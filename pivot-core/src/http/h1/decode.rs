@@ -1,8 +1,7 @@
 //! Decodes request heads: [`decode_head`].
 //!
-//! `httparse` finds the parts, at the speed of its vector instructions and without any of its lenient options; what it
-//! still lets through and we do not (line ends of a lone LF, any number of empty lines, targets beyond ASCII) is
-//! checked here, and what the fields mean is judged in the same pass that writes them into the table.
+//! One pass, line by line, eight bytes a step: a line is checked, its parts are written down as places in the head, and
+//! what a field means is judged before the next is looked at. The first mistake settles the verdict.
 //!
 //! A head often comes in pieces, and the pieces must not matter: an intermediary in front of us cut them differently.
 //! So the decoder keeps no state, is given all bytes so far each time, and promises two things. A verdict, once given,
@@ -13,10 +12,8 @@
 use super::super::Method;
 use super::fields::Fields;
 pub use super::head_error::HeadError;
-use super::request_line::{RequestLine, read_request_line};
-use super::target::read_target;
-use core::mem::MaybeUninit;
-use httparse::Status::{Complete, Partial};
+use super::reader::Reader;
+use super::request_line::{read_ordinary_line, read_request_line};
 
 /// A part of the head buffer: `start..start + len`. Heads are at most 65,535 bytes, so 16 bits suffice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,12 +100,12 @@ pub struct HeadLimits {
     pub head_size_max: u16,
     /// Most bytes of a request target. Beyond it the answer is 414.
     pub target_size_max: u16,
-    /// Most fields of a head, at most [`HEADERS_CAP`] and the length of the table. Beyond it the answer is 431.
+    /// Most fields of a head, at most the length of the table. Beyond it the answer is 431.
     pub headers_max: u16,
 }
 
-/// Most fields that a head can have, whatever the limits say: the decoder holds as many on its stack, in 2 KiB on a
-/// 64-bit machine and 512 bytes on a 32-bit one.
+/// Most fields that a head can have, whatever the limits say. Each request in progress has a table for as many as its
+/// limit: eight bytes a field.
 pub const HEADERS_CAP: usize = if size_of::<usize>() >= 8 { 64 } else { 32 };
 
 /// Most CRLFs that are skipped before a request line. RFC 9112, section 2.2, asks for at least one: old clients end
@@ -144,116 +141,110 @@ pub fn decode_head(
     headers: &mut [HeaderSpan],
 ) -> Result<Option<Head>, HeadError> {
     let window = bytes.get(..usize::from(limits.head_size_max)).unwrap_or(bytes);
-    let skipped_len = match window {
-        [b'\r' | b'\n', ..] => skip_empty_lines(window)?,
-        _ => 0,
-    };
-    let message = window.get(skipped_len..).unwrap_or(&[]);
-    let count_max = usize::from(limits.headers_max).min(headers.len()).min(HEADERS_CAP);
-
-    let mut slots = [const { MaybeUninit::uninit() }; HEADERS_CAP];
-    let slots = slots.get_mut(..count_max).unwrap_or(&mut []);
-    let mut request = httparse::Request::new(&mut []);
-    let parsed = request.parse_with_uninit_headers(message, slots);
-    if let (Ok(Complete(len)), Some(method), Some(target), Some(version)) =
-        (parsed, request.method, request.path, request.version)
-        && target.len() <= usize::from(limits.target_size_max)
-    {
-        let target = target.as_bytes();
-        let method = Method::from_token(method.as_bytes()).ok_or(HeadError::MethodUnknown)?;
-        let parts = read_target(method, target).ok_or(HeadError::Target)?;
-        let version = if version == 0 { Version::Http10 } else { Version::Http11 };
-        let line = RequestLine { method, target, parts, version };
-        return finish(window, skipped_len + len, line, request.headers, headers).map(Some);
+    let mut reader = Reader::new(window);
+    if let [b'\r' | b'\n', ..] = window {
+        reader.skip(skip_empty_lines(window)?);
     }
-    decode_rare(window, skipped_len, parsed, limits, count_max, headers)
-}
-
-/// Decides about a head that `httparse` did not take as a whole, or whose target is too long.
-#[cold]
-fn decode_rare(
-    window: &[u8],
-    skipped_len: usize,
-    parsed: httparse::Result<usize>,
-    limits: &HeadLimits,
-    count_max: usize,
-    headers: &mut [HeaderSpan],
-) -> Result<Option<Head>, HeadError> {
-    let message = window.get(skipped_len..).unwrap_or(&[]);
-    let is_full = window.len() == usize::from(limits.head_size_max);
-    let Some((line, line_len)) = read_request_line(message, usize::from(limits.target_size_max))? else {
-        return if is_full { Err(HeadError::TargetTooLong) } else { Ok(None) };
+    let at_line = reader;
+    let line = match read_ordinary_line(&mut reader) {
+        Some(line) if line.target.len <= limits.target_size_max => line,
+        _ => {
+            reader = at_line;
+            match read_request_line(window, reader.at(), usize::from(limits.target_size_max))? {
+                Some((line, len)) => {
+                    reader.skip(len);
+                    line
+                }
+                None => return more(window, limits, HeadError::TargetTooLong),
+            }
+        }
     };
 
-    let mut slots;
-    let parsed = match parsed {
-        // A minor version above 1: the fields are yet to be parsed.
-        Err(httparse::Error::Version) => {
-            slots = [httparse::EMPTY_HEADER; HEADERS_CAP];
-            let slots = slots.get_mut(..count_max).unwrap_or(&mut []);
-            httparse::parse_headers(message.get(line_len..).unwrap_or(&[]), slots)
+    let count_max = usize::from(limits.headers_max).min(headers.len());
+    let table = headers.get_mut(..count_max).unwrap_or(&mut []);
+    let mut count = 0;
+    let mut fields = Fields::default();
+    // Without any field, the empty line comes at once.
+    let mut is_end = reader.next() == Some(b"\r\n");
+    while !is_end {
+        let start = reader.at();
+        // The field that every request has, as nearly all write it, is known at one look.
+        let word = reader.word();
+        let is_host = word & HOST_MASK == HOST;
+        if is_host {
+            reader.skip(4);
+        } else if reader.skip_token(word) != b':' || reader.at() == start {
+            let verdict = no_name(reader.at() == start, reader.rest());
+            return verdict.map_or_else(|| more(window, limits, HeadError::TooLong), Err);
         }
-        Err(error) => Err(error),
-        Ok(_) => Ok(Partial),
-    };
-    match parsed {
-        Ok(Complete((len, fields))) => {
-            finish(window, skipped_len + line_len + len, line, fields, headers).map(Some)
-        }
-        Ok(Partial) if is_full => Err(HeadError::TooLong),
-        Ok(Partial) => Ok(None),
-        Err(httparse::Error::TooManyHeaders) => Err(HeadError::TooManyFields),
-        Err(httparse::Error::HeaderName) => Err(HeadError::FieldName),
-        Err(httparse::Error::HeaderValue) => Err(HeadError::FieldValue),
-        // The request line is good, so it is the end of the head that has a CR without its LF.
-        Err(_) => Err(HeadError::LineEnd),
-    }
-}
+        let name = reader.span_from(start);
+        let Some(slot) = table.get_mut(count) else { return Err(HeadError::TooManyFields) };
+        count += 1;
 
-/// Judges a head whose parts are known, and fills the table.
-#[inline]
-fn finish(
-    window: &[u8],
-    len: usize,
-    line: RequestLine<'_>,
-    fields: &[httparse::Header<'_>],
-    headers: &mut [HeaderSpan],
-) -> Result<Head, HeadError> {
-    let target = span(window, line.target);
-    // `httparse` also takes a lone LF as the end of a line. It has made sure that an LF is there.
-    let is_ended_by_cr = |line_end: usize| window.get(line_end.wrapping_sub(2)) == Some(&b'\r');
-    let request_line_end = usize::from(target.start) + usize::from(target.len) + " HTTP/1.1\r\n".len();
-    if !is_ended_by_cr(request_line_end) {
-        return Err(HeadError::LineEnd);
-    }
-
-    let mut read = Fields::default();
-    for (field, slot) in fields.iter().zip(headers.iter_mut()) {
-        let name = span(window, field.name.as_bytes());
-        if !is_ended_by_cr(usize::from(name.start)) {
-            return Err(HeadError::LineEnd);
+        reader.skip(1);
+        reader.skip_white();
+        let start = reader.at();
+        reader.skip_value();
+        let ending = reader.next().map_or(0, |ending| u32::from_le_bytes(*ending));
+        if ending as u16 != CRLF {
+            return no_line_end(reader.rest()).map_or_else(|| more(window, limits, HeadError::TooLong), Err);
         }
-        *slot = HeaderSpan { name, value: span(window, field.value) };
-        read.read(field.name.as_bytes(), field.value)?;
-    }
-    if !is_ended_by_cr(len) || !is_ended_by_cr(len.wrapping_sub(2)) {
-        return Err(HeadError::LineEnd);
+        let mut value_end = reader.at();
+        while value_end > start && matches!(window.get(value_end - 1), Some(b' ' | b'\t')) {
+            value_end -= 1;
+        }
+        let value = Span { start: start as u16, len: (value_end - start) as u16 };
+        *slot = HeaderSpan { name, value };
+        if is_host {
+            fields.read_host(value.of(window), value)?;
+        } else {
+            fields.read(window, name, value)?;
+        }
+        reader.skip(2);
+        is_end = ending >> 16 == u32::from(CRLF);
     }
 
-    let framing = read.finish(line.version)?;
-    Ok(Head {
+    let framing = fields.finish(line.version)?;
+    Ok(Some(Head {
         method: line.method,
         version: line.version,
-        len: len as u16,
-        header_count: fields.len() as u16,
-        target,
-        path: span(window, line.parts.path),
-        query: line.parts.query.map(|query| span(window, query)),
-        host: span(window, line.parts.authority.unwrap_or(framing.host)),
+        len: (reader.at() + 2) as u16,
+        header_count: count as u16,
+        target: line.target,
+        path: line.path,
+        query: line.query,
+        host: if line.authority.len > 0 { line.authority } else { framing.host },
         body: framing.body,
         keep_alive: framing.keep_alive,
         expect_continue: framing.expect_continue,
-    })
+    }))
+}
+
+/// Why there is no field's name before `rest`; `None` if there could still be one.
+#[cold]
+fn no_name(is_empty: bool, rest: &[u8]) -> Option<HeadError> {
+    match rest {
+        [] => None,
+        [b'\r'] if is_empty => None,
+        [b'\r' | b'\n', ..] if is_empty => Some(HeadError::LineEnd),
+        _ => Some(HeadError::FieldName),
+    }
+}
+
+/// Why a field's value does not end at `rest` as a line does that another follows; `None` if it still could.
+#[cold]
+fn no_line_end(rest: &[u8]) -> Option<HeadError> {
+    match rest {
+        [] | [b'\r'] | [b'\r', b'\n', ..] => None,
+        [b'\r' | b'\n', ..] => Some(HeadError::LineEnd),
+        _ => Some(HeadError::FieldValue),
+    }
+}
+
+/// Asks for more bytes, or says what is too long if there is no room for more.
+#[cold]
+fn more(window: &[u8], limits: &HeadLimits, too_long: HeadError) -> Result<Option<Head>, HeadError> {
+    if window.len() == usize::from(limits.head_size_max) { Err(too_long) } else { Ok(None) }
 }
 
 /// The length of the empty lines at the start of `window`.
@@ -274,10 +265,16 @@ fn skip_empty_lines(window: &[u8]) -> Result<usize, HeadError> {
 /// Where `part` lies in `whole`, whose length fits in 16 bits. A part from elsewhere, such as the empty path of `*`,
 /// becomes an empty span.
 #[inline]
-fn span(whole: &[u8], part: &[u8]) -> Span {
+pub(super) fn span(whole: &[u8], part: &[u8]) -> Span {
     if part.is_empty() {
         return Span::default();
     }
     let start = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
     Span { start: start as u16, len: part.len() as u16 }
 }
+
+const CRLF: u16 = u16::from_le_bytes(*b"\r\n");
+/// `Host:` as a word.
+const HOST: u64 = u64::from_le_bytes(*b"Host:\0\0\0");
+/// The bytes of [`HOST`].
+const HOST_MASK: u64 = u64::MAX >> 24;

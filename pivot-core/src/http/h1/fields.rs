@@ -6,13 +6,13 @@
 use super::super::authority::is_authority;
 use super::super::header::is_folded;
 use super::super::{NumberError, is_token, list, parse_decimal, trim};
-use super::decode::{BodyLength, Version};
+use super::decode::{BodyLength, Span, Version};
 use super::head_error::HeadError;
 
 /// What the fields read so far have said.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Fields<'a> {
-    host: Option<&'a [u8]>,
+pub(super) struct Fields {
+    host: Option<Span>,
     content_length: Option<u64>,
     transfer_coding: TransferCoding,
     expectation: Expectation,
@@ -22,39 +22,43 @@ pub(super) struct Fields<'a> {
 
 /// What the fields of a whole head mean.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Framing<'a> {
-    pub(super) host: &'a [u8],
+pub(super) struct Framing {
+    pub(super) host: Span,
     pub(super) body: BodyLength,
     pub(super) keep_alive: bool,
     pub(super) expect_continue: bool,
 }
 
-impl<'a> Fields<'a> {
-    /// Takes in one field whose name is a token and whose value has no control characters.
+impl Fields {
+    /// Takes in one field of `head`, whose name is a token and whose value has no control characters.
     #[inline]
-    pub(super) fn read(&mut self, name: &[u8], value: &'a [u8]) -> Result<(), HeadError> {
-        match name.len() {
-            4 if is_folded(name, b"host") => self.read_host(value),
-            6 if is_folded(name, b"expect") => {
-                self.read_expect(value);
-                Ok(())
-            }
-            10 if is_folded(name, b"connection") => {
-                self.read_connection(value);
-                Ok(())
-            }
-            14 if is_folded(name, b"content-length") => self.read_content_length(value),
-            17 if is_folded(name, b"transfer-encoding") => self.read_transfer_encoding(value),
-            _ => Ok(()),
+    pub(super) fn read(&mut self, head: &[u8], name: Span, value: Span) -> Result<(), HeadError> {
+        if matches!(name.len, 4 | 6 | 10 | 14 | 17) {
+            self.read_known(name.of(head), value.of(head), value)
+        } else {
+            Ok(())
         }
+    }
+
+    /// As [`read`](Self::read), if the name may be one of the five by its length.
+    fn read_known(&mut self, name: &[u8], value: &[u8], place: Span) -> Result<(), HeadError> {
+        match name.len() {
+            4 if is_folded(name, b"host") => return self.read_host(value, place),
+            6 if is_folded(name, b"expect") => self.read_expect(value),
+            10 if is_folded(name, b"connection") => self.read_connection(value),
+            14 if is_folded(name, b"content-length") => return self.read_content_length(value),
+            17 if is_folded(name, b"transfer-encoding") => return self.read_transfer_encoding(value),
+            _ => {}
+        }
+        Ok(())
     }
 
     /// What all the fields together mean, or why they contradict one another or the version.
     #[inline]
-    pub(super) fn finish(self, version: Version) -> Result<Framing<'a>, HeadError> {
+    pub(super) fn finish(self, version: Version) -> Result<Framing, HeadError> {
         let host = match (self.host, version) {
             (Some(host), _) => host,
-            (None, Version::Http10) => &[],
+            (None, Version::Http10) => Span::default(),
             (None, Version::Http11) => return Err(HeadError::HostMissing),
         };
         let body = match (self.transfer_coding, self.content_length) {
@@ -82,17 +86,20 @@ impl<'a> Fields<'a> {
         })
     }
 
-    fn read_host(&mut self, value: &'a [u8]) -> Result<(), HeadError> {
+    /// Takes in a Host field, whose value is at `place`.
+    #[inline]
+    pub(super) fn read_host(&mut self, value: &[u8], place: Span) -> Result<(), HeadError> {
         if self.host.is_some() {
             return Err(HeadError::HostRepeated);
         }
         if !is_authority(value) {
             return Err(HeadError::Host);
         }
-        self.host = Some(value);
+        self.host = Some(place);
         Ok(())
     }
 
+    #[inline(never)]
     fn read_expect(&mut self, value: &[u8]) {
         for expectation in list(value) {
             let is_continue = is_folded(expectation, b"100-continue");
@@ -104,13 +111,20 @@ impl<'a> Fields<'a> {
         }
     }
 
+    #[inline(never)]
     fn read_connection(&mut self, value: &[u8]) {
+        // What most clients send, without the way through the list.
+        if is_folded(value, b"keep-alive") {
+            self.has_keep_alive = true;
+            return;
+        }
         for option in list(value) {
             self.has_close |= is_folded(option, b"close");
             self.has_keep_alive |= is_folded(option, b"keep-alive");
         }
     }
 
+    #[inline(never)]
     fn read_content_length(&mut self, value: &[u8]) -> Result<(), HeadError> {
         if self.content_length.is_some() {
             return Err(HeadError::ContentLengthRepeated);
@@ -122,6 +136,7 @@ impl<'a> Fields<'a> {
         Ok(())
     }
 
+    #[inline(never)]
     fn read_transfer_encoding(&mut self, value: &[u8]) -> Result<(), HeadError> {
         // A field without a coding is not the same as no field.
         if self.transfer_coding == TransferCoding::Absent {
@@ -177,11 +192,17 @@ mod tests {
     use super::*;
 
     /// What these fields mean in `version`, with a Host.
-    fn framing(version: Version, fields: &[(&str, &'static str)]) -> Result<Framing<'static>, HeadError> {
+    fn framing(version: Version, fields: &[(&str, &'static str)]) -> Result<Framing, HeadError> {
         let mut read = Fields::default();
-        read.read(b"Host", b"a")?;
+        let mut take = |name: &str, value: &str| {
+            let head = std::format!("{name}{value}");
+            let name_len = name.len() as u16;
+            let value = Span { start: name_len, len: value.len() as u16 };
+            read.read(head.as_bytes(), Span { start: 0, len: name_len }, value)
+        };
+        take("Host", "a")?;
         for (name, value) in fields {
-            read.read(name.as_bytes(), value.as_bytes())?;
+            take(name, value)?;
         }
         read.finish(version)
     }

@@ -27,5 +27,8 @@ pub mod decode;
 pub mod encode;
 mod fields;
 mod head_error;
+#[cfg(any(test, feature = "naive"))]
+pub mod naive;
+mod reader;
 mod request_line;
 mod target;

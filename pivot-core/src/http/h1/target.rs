@@ -22,10 +22,12 @@ pub(super) const fn is_target_byte(byte: u8) -> bool {
     matches!(byte, 0x21..=0x7e) && byte != b'#'
 }
 
-/// Splits a target of visible bytes; `None` if `method` does not allow its form or a byte is none of a target's.
-#[inline]
+/// Splits a target; `None` if `method` does not allow its form or a byte is none of a target's.
 pub(super) fn read_target(method: Method, target: &[u8]) -> Option<Target<'_>> {
-    let query_start = find_query(target)?;
+    if !target.iter().all(|&byte| is_target_byte(byte)) {
+        return None;
+    }
+    let query_start = target.iter().position(|&byte| byte == b'?').unwrap_or(target.len());
     match target {
         [b'/', ..] if method != Method::Connect => {
             let (path, query) = target.split_at_checked(query_start)?;
@@ -40,7 +42,6 @@ pub(super) fn read_target(method: Method, target: &[u8]) -> Option<Target<'_>> {
 }
 
 /// The absolute form of http and https: what clients send to a proxy, and what a server has to accept.
-#[cold]
 fn read_absolute(method: Method, target: &[u8], query_start: usize) -> Option<Target<'_>> {
     let authority_start = if starts_with_folded(target, b"http://") {
         7
@@ -66,44 +67,9 @@ fn read_absolute(method: Method, target: &[u8], query_start: usize) -> Option<Ta
     Some(Target { path, query, authority: Some(authority) })
 }
 
-/// Where the first `?` is, or the target's length; `None` if a byte is `#` or not ASCII.
-#[inline]
-fn find_query(target: &[u8]) -> Option<usize> {
-    let mut start = 0;
-    // A word at a time as long as nothing of interest is in it.
-    for word in target.as_chunks().0 {
-        let word = usize::from_le_bytes(*word);
-        if word & HIGH_BITS != 0 || has_byte(word, b'#') || has_byte(word, b'?') {
-            break;
-        }
-        start += size_of::<usize>();
-    }
-    let mut query_start = target.len();
-    for (index, &byte) in target.iter().enumerate().skip(start) {
-        match byte {
-            b'#' | 0x80.. => return None,
-            b'?' => query_start = query_start.min(index),
-            _ => {}
-        }
-    }
-    Some(query_start)
-}
-
-/// Whether one of the bytes of `word` is `byte`.
-const fn has_byte(word: usize, byte: u8) -> bool {
-    // Zero is the only byte that borrows without having had its high bit: "Bit Twiddling Hacks", haszero.
-    let difference = word ^ (LOW_BITS * byte as usize);
-    difference.wrapping_sub(LOW_BITS) & !difference & HIGH_BITS != 0
-}
-
 fn starts_with_folded(bytes: &[u8], prefix: &[u8]) -> bool {
     bytes.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
-
-/// The lowest bit of each byte.
-const LOW_BITS: usize = usize::MAX / 255;
-/// The highest bit of each byte.
-const HIGH_BITS: usize = LOW_BITS << 7;
 
 #[cfg(test)]
 mod tests {

@@ -1,32 +1,32 @@
 //! Eight bytes at a time: text packed into one `u64`, its first byte lowest.
 //!
-//! Most edges of the tree and most segments of a path are shorter than a word, so comparing and scanning by words
-//! takes one step where a loop over bytes takes eight.
+//! Most names, segments of a path and edges of the router's tree are shorter than two words, so comparing and scanning
+//! by words takes one step where a loop over bytes takes eight.
 
 /// A byte in every place of a word.
-pub(super) const fn spread(byte: u8) -> u64 {
+pub(crate) const fn spread(byte: u8) -> u64 {
     byte as u64 * 0x0101_0101_0101_0101
 }
 
 /// The high bit of every byte.
-pub(super) const HIGH_BITS: u64 = spread(0x80);
+pub(crate) const HIGH_BITS: u64 = spread(0x80);
 
 /// The index of the first byte of `word` that equals `byte`.
 ///
 /// The subtraction marks zero bytes, and above a zero byte perhaps others by its borrow; the lowest mark is right.
-pub(super) const fn position(word: u64, byte: u8) -> Option<usize> {
+pub(crate) const fn position(word: u64, byte: u8) -> Option<usize> {
     let marks = marks(word, byte);
     if marks == 0 { None } else { Some(marks.trailing_zeros() as usize / 8) }
 }
 
 /// The high bit of each byte of `word` that equals `byte`; above the first such byte there may be marks too many.
-pub(super) const fn marks(word: u64, byte: u8) -> u64 {
+pub(crate) const fn marks(word: u64, byte: u8) -> u64 {
     let zeros = word ^ spread(byte);
     zeros.wrapping_sub(spread(1)) & !zeros & HIGH_BITS
 }
 
 /// A path that can be read a word at a time from any place; after its end there are zeros.
-pub(super) struct Text<'p> {
+pub(crate) struct Text<'p> {
     bytes: &'p [u8],
     /// The last eight bytes of the path, or all if there are fewer. Reading them once here means that no read near
     /// the end has to go byte by byte.
@@ -36,7 +36,7 @@ pub(super) struct Text<'p> {
 }
 
 impl<'p> Text<'p> {
-    pub(super) fn new(bytes: &'p [u8]) -> Self {
+    pub(crate) fn new(bytes: &'p [u8]) -> Self {
         let last = match bytes.last_chunk::<8>() {
             Some(chunk) => u64::from_le_bytes(*chunk),
             None => pack_short(bytes),
@@ -46,7 +46,7 @@ impl<'p> Text<'p> {
 
     /// The eight bytes from `at` on, zeros after the end. `at` lies before the end; else the result means nothing.
     #[inline(always)]
-    pub(super) fn word(&self, at: usize) -> u64 {
+    pub(crate) fn word(&self, at: usize) -> u64 {
         match self.bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
             Some(chunk) => u64::from_le_bytes(*chunk),
             // Less than eight places behind `last_start`, so the mask changes nothing.
@@ -56,7 +56,7 @@ impl<'p> Text<'p> {
 
     /// Where the segment ends that `at` lies in: at the next slash or at the end of the path.
     #[inline(always)]
-    pub(super) fn segment_end(&self, mut at: usize) -> usize {
+    pub(crate) fn segment_end(&self, mut at: usize) -> usize {
         while let Some(chunk) = self.bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
             if let Some(index) = position(u64::from_le_bytes(*chunk), b'/') {
                 return at + index;
@@ -74,7 +74,7 @@ impl<'p> Text<'p> {
 }
 
 /// Fewer than eight bytes as a word, by reads that overlap: a loop would cost as much as the rest of the search.
-fn pack_short(bytes: &[u8]) -> u64 {
+pub(crate) fn pack_short(bytes: &[u8]) -> u64 {
     if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
         let last = u64::from(u32::from_le_bytes(*last));
         return u64::from(u32::from_le_bytes(*first)) | last << (8 * ((bytes.len() - 4) & 7));
