@@ -4,37 +4,53 @@
 //! A request is within the quota if that time lies at most the burst tolerance ahead. A client whose time has passed is like
 //! one that was never seen.
 
-use super::quota::{Quota, fine};
+use super::quota::{Algorithm, Quota, fine};
 use super::{STATE_MASK, Standing, retry_at};
 use crate::sync::{AtomicU64, Ordering, is_mutant};
 use crate::time::Instant;
 
-/// One charge: how far the theoretical arrival time lies ahead after it, or how long to wait.
-///
-/// All in ticks; `ahead` is 0 if the time has passed.
-#[inline]
-pub(super) const fn charge(ahead: u64, quota: &Quota, cost: u32) -> Result<u64, u64> {
-    if cost == 0 {
-        return Ok(ahead);
-    }
-    let after = ahead.saturating_add(quota.emission.saturating_mul(cost as u64 - 1));
-    if after > quota.tolerance { Err(after - quota.tolerance) } else { Ok(after + quota.emission) }
+/// What a charge needs to know, in ticks.
+#[derive(Clone, Copy)]
+pub(super) struct Pace {
+    /// What one request costs.
+    pub(super) emission: u64,
+    /// What the whole burst costs.
+    pub(super) full: u64,
 }
 
-/// How far a time lies ahead of now. One further ahead than a charge can have put it was left by a clock that was set back, or by
-/// a quota that has been changed: it counts as passed.
-#[inline]
-pub(super) const fn ahead(distance: u64, quota: &Quota) -> u64 {
-    if distance > quota.tolerance + quota.emission { 0 } else { distance }
+impl Pace {
+    /// One charge: how far the theoretical arrival time lies ahead after it, or how long to wait.
+    ///
+    /// All in ticks; `ahead` is 0 if the time has passed.
+    #[inline]
+    pub(super) const fn charge(self, ahead: u64, cost: u32) -> Result<u64, u64> {
+        let (needed, room) = (self.emission.saturating_mul(cost as u64), self.full - ahead);
+        if needed > room { Err(needed - room) } else { Ok(ahead + needed) }
+    }
+
+    /// Whether a cost is within the burst: if not, no waiting helps.
+    #[inline]
+    pub(super) const fn can_ever(self, cost: u32) -> bool {
+        self.emission.saturating_mul(cost as u64) <= self.full
+    }
+
+    /// How far a time lies ahead of now.
+    ///
+    /// One further ahead than a charge can have put it was left by a clock that was set back, or by a quota that
+    /// has been changed: it counts as passed.
+    #[inline]
+    pub(super) const fn ahead(self, distance: u64) -> u64 {
+        if distance > self.full { 0 } else { distance }
+    }
 }
 
 /// A charge to a state of the table: 40 bits of theoretical arrival time, in ticks.
 #[inline]
-pub(super) fn next(quota: &Quota, state: u64, cost: u32, now: u64) -> Result<u64, u64> {
-    let now = now >> quota.shift;
-    match charge(ahead(state.wrapping_sub(now) & STATE_MASK, quota), quota, cost) {
+pub(super) const fn next(pace: Pace, shift: u32, state: u64, cost: u32, now: u64) -> Result<u64, u64> {
+    let now = now >> shift;
+    match pace.charge(pace.ahead(state.wrapping_sub(now) & STATE_MASK), cost) {
         Ok(after) => Ok(now.wrapping_add(after) & STATE_MASK),
-        Err(wait) => Err(wait << quota.shift),
+        Err(wait) => Err(wait << shift),
     }
 }
 
@@ -44,7 +60,7 @@ pub(super) fn fresh(quota: &Quota, now: u64) -> u64 {
 
 pub(super) fn idle_for(quota: &Quota, state: u64, now: u64) -> Option<u64> {
     let now = now >> quota.shift;
-    match ahead(state.wrapping_sub(now) & STATE_MASK, quota) {
+    match quota.pace().ahead(state.wrapping_sub(now) & STATE_MASK) {
         0 => Some((now.wrapping_sub(state) & STATE_MASK) << quota.shift),
         _ => None,
     }
@@ -52,14 +68,13 @@ pub(super) fn idle_for(quota: &Quota, state: u64, now: u64) -> Option<u64> {
 
 pub(super) fn standing(quota: &Quota, state: u64, now: u64) -> Standing {
     let now = now >> quota.shift;
-    let ahead = ahead(state.wrapping_sub(now) & STATE_MASK, quota);
-    let left = (quota.tolerance + quota.emission).saturating_sub(ahead) / quota.emission;
-    Standing { remaining: left as u32, reset: ahead << quota.shift }
+    let ahead = quota.pace().ahead(state.wrapping_sub(now) & STATE_MASK);
+    Standing { remaining: ((quota.full - ahead) / quota.emission) as u32, reset: ahead << quota.shift }
 }
 
 /// One limit for everybody, or one that its owner looks up by himself: a single word, no table.
 ///
-/// By GCRA, whatever the quota's algorithm: the others need the table's care.
+/// By GCRA: the quota has to be one of [`Quota::new`], since the other algorithms need the table's care.
 #[derive(Debug)]
 pub struct RateCell(AtomicU64);
 
@@ -69,21 +84,22 @@ impl RateCell {
         Self(AtomicU64::new(0))
     }
 
-    /// Charges `cost` requests.
+    /// Charges `cost` requests, to the same quota each time.
     ///
     /// # Errors
     /// The moment from which the same charge would pass, if nobody charges meanwhile; never for one above the burst.
     #[inline]
     pub fn charge(&self, quota: &Quota, cost: u32, now: Instant) -> Result<(), Instant> {
-        let fine_now = fine(now) >> quota.shift;
+        debug_assert!(quota.algorithm == Algorithm::Gcra, "a cell counts by GCRA");
+        let ticks = fine(now) >> quota.shift;
         // Relaxed: a cell publishes nothing but itself.
         let mut arrival = self.0.load(Ordering::Relaxed);
         loop {
-            let after = match charge(ahead(arrival.wrapping_sub(fine_now), quota), quota, cost) {
+            let after = match quota.pace().charge(quota.pace().ahead(arrival.wrapping_sub(ticks)), cost) {
                 Ok(after) => after,
                 Err(wait) => return Err(retry_at(quota, cost, wait << quota.shift, now)),
             };
-            let next = fine_now.wrapping_add(after);
+            let next = ticks.wrapping_add(after);
             if is_mutant("rate_cell_blind_store") {
                 self.0.store(next, Ordering::Relaxed);
                 return Ok(());
@@ -138,7 +154,7 @@ mod tests {
                 if passes {
                     bucket -= quota.emission;
                 }
-                match charge(arrival.saturating_sub(now), &quota, 1) {
+                match quota.pace().charge(arrival.saturating_sub(now), 1) {
                     Ok(after) => {
                         prop_assert!(passes);
                         arrival = now + after;

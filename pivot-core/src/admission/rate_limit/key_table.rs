@@ -19,47 +19,43 @@ use crate::sync::{AtomicU64, Ordering};
 /// Cells in a set.
 pub(super) const WAYS: usize = 7;
 
-/// Seven clients' cells, in one cache line.
+/// Seven clients' cells and their era, in one cache line.
 #[derive(Debug)]
 #[cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64"), repr(align(64)))]
 pub struct RateSet {
-    era: AtomicU64,
-    cells: [AtomicU64; WAYS],
+    /// The era and then the cells; in the sets of the sketch, all are arrival times.
+    pub(super) words: [AtomicU64; WAYS + 1],
 }
 
 impl RateSet {
     /// A set that no client is in.
     pub fn new() -> Self {
-        Self { era: AtomicU64::new(0), cells: core::array::from_fn(|_| AtomicU64::new(0)) }
+        Self { words: core::array::from_fn(|_| AtomicU64::new(0)) }
     }
 
-    /// Makes sure that every state in the set can be told from older ones.
+    /// Whether every state in the set can be told from older ones. If not, [`RateSet::turn`] has to be called first.
     #[inline]
-    pub(super) fn enter(&self, quota: &Quota, now: u64) {
-        let era = (quota.layout as u64) << 48 | now >> quota.epoch_shift;
+    pub(super) fn is_of(&self, era: u64) -> bool {
         // Relaxed: the era orders nothing; see `turn` for what happens when another worker turns it meanwhile.
-        let seen = self.era.load(Ordering::Relaxed);
-        if seen != era {
-            self.turn(quota, seen, era, now);
-        }
+        self.words[0].load(Ordering::Relaxed) == era
     }
 
     /// Drops what the new era could not read. Seven cells are looked at.
-    #[cold]
-    fn turn(&self, quota: &Quota, seen: u64, era: u64, now: u64) {
+    pub(super) fn turn(&self, quota: &Quota, now: u64) {
+        let (seen, era) = (self.words[0].load(Ordering::Relaxed), quota.era(now));
         // A worker whose clock is a little behind has nothing to turn.
-        if era.wrapping_add(1) == seen {
+        if seen == era || seen == era.wrapping_add(1) {
             return;
         }
         let is_next = seen.wrapping_add(1) == era;
         // The words are read before the era is claimed, and dropped only if they are still the same: what another worker
         // charges in the new era is not lost. A worker that charges an old word in between may read it as in debt:
         // that client waits, at most a burst's time, and nobody gets more than his quota.
-        let words = core::array::from_fn::<u64, WAYS, _>(|way| self.cells[way].load(Ordering::Relaxed));
-        if self.era.compare_exchange(seen, era, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+        let words = core::array::from_fn::<u64, WAYS, _>(|way| self.words[way + 1].load(Ordering::Relaxed));
+        if self.words[0].compare_exchange(seen, era, Ordering::Relaxed, Ordering::Relaxed).is_err() {
             return;
         }
-        for (cell, word) in self.cells.iter().zip(words) {
+        for (cell, word) in self.words[1..].iter().zip(words) {
             let is_readable = is_next && !is_free(quota, word, now);
             if word != 0 && !is_readable {
                 // If it fails, somebody has just charged it.
@@ -68,17 +64,11 @@ impl RateSet {
         }
     }
 
-    /// The cell with a tag, and its word. `first` is where to look first: it is where the client was put if that was free.
-    #[inline]
+    /// The cell with a tag, and its word.
     pub(super) fn find(&self, tag: u64, first: usize) -> Option<(&AtomicU64, u64)> {
-        let cell = &self.cells[first];
-        let word = cell.load(Ordering::Relaxed);
-        if word >> STATE_BITS == tag {
-            return Some((cell, word));
-        }
-        self.cells.iter().find_map(|cell| {
-            let word = cell.load(Ordering::Relaxed);
-            (word >> STATE_BITS == tag).then_some((cell, word))
+        ways_from(first).find_map(|way| {
+            let word = self.words[way].load(Ordering::Relaxed);
+            (word >> STATE_BITS == tag).then_some((&self.words[way], word))
         })
     }
 
@@ -86,19 +76,10 @@ impl RateSet {
     ///
     /// Free are cells of nobody, and those of clients that owe nothing and did not come for as long as the quota keeps them.
     pub(super) fn find_free(&self, quota: &Quota, first: usize, now: u64) -> Option<(&AtomicU64, u64)> {
-        (0..WAYS).find_map(|step| {
-            let cell = &self.cells[(first + step) % WAYS];
-            let word = cell.load(Ordering::Relaxed);
-            is_free(quota, word, now).then_some((cell, word))
+        ways_from(first).find_map(|way| {
+            let word = self.words[way].load(Ordering::Relaxed);
+            is_free(quota, word, now).then_some((&self.words[way], word))
         })
-    }
-
-    /// All eight words, for the sets that are the sketch's.
-    pub(super) fn word(&self, index: usize) -> &AtomicU64 {
-        match index.checked_sub(1) {
-            None => &self.era,
-            Some(way) => &self.cells[way],
-        }
     }
 }
 
@@ -106,6 +87,11 @@ impl Default for RateSet {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// All ways, the first choice first: most clients are found where they were put.
+fn ways_from(first: usize) -> impl Iterator<Item = usize> {
+    (0..WAYS).map(move |step| (first - 1 + step) % WAYS + 1)
 }
 
 fn is_free(quota: &Quota, word: u64, now: u64) -> bool {

@@ -15,7 +15,7 @@ const fn drain(quota: &Quota, state: u64, now: u64) -> (u64, u64, u64) {
     let (level, last) = (state >> 20, state & TIME_MASK);
     let now = now >> quota.shift;
     let ahead = last.wrapping_sub(now) & TIME_MASK;
-    if level > 0 && ahead > 0 && ahead <= quota.tolerance + quota.emission {
+    if level > 0 && ahead > 0 && ahead <= quota.full {
         return (level, now.wrapping_add(ahead), ahead);
     }
     (level.saturating_sub(now.wrapping_sub(last) & TIME_MASK), now, 0)
@@ -23,12 +23,10 @@ const fn drain(quota: &Quota, state: u64, now: u64) -> (u64, u64, u64) {
 
 pub(super) fn next(quota: &Quota, state: u64, cost: u32, now: u64) -> Result<u64, u64> {
     let (level, moment, ahead) = drain(quota, state, now);
-    let full = quota.tolerance + quota.emission;
-    let after = level + quota.emission.saturating_mul(cost as u64);
-    if cost > 0 && after > full {
-        return Err((after - full + ahead) << quota.shift);
+    match quota.pace().charge(level, cost) {
+        Ok(after) => Ok(after << 20 | moment & TIME_MASK),
+        Err(wait) => Err(wait.saturating_add(ahead) << quota.shift),
     }
-    Ok(after << 20 | moment & TIME_MASK)
 }
 
 pub(super) fn idle_for(quota: &Quota, state: u64, now: u64) -> Option<u64> {
@@ -43,7 +41,7 @@ pub(super) fn idle_for(quota: &Quota, state: u64, now: u64) -> Option<u64> {
 
 pub(super) fn standing(quota: &Quota, state: u64, now: u64) -> Standing {
     let (level, _, ahead) = drain(quota, state, now);
-    let left = (quota.tolerance + quota.emission).saturating_sub(level) / quota.emission;
+    let left = (quota.full - level) / quota.emission;
     let reset = if level == 0 { 0 } else { (level + ahead) << quota.shift };
     Standing { remaining: left as u32, reset }
 }

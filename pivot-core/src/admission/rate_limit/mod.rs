@@ -1,5 +1,5 @@
 use super::key::ClientKey;
-use crate::sync::{Ordering, is_mutant};
+use crate::sync::{AtomicU64, Ordering, is_mutant};
 use crate::time::Instant;
 
 mod fixed_window;
@@ -97,11 +97,26 @@ impl<'s> RateLimiter<'s> {
     /// The moment from which the same charge would pass, if nobody charges the client meanwhile; never for a cost above the burst.
     #[inline]
     pub fn charge(&self, key: ClientKey, cost: u32, now: Instant) -> Result<(), Instant> {
-        let quota = self.quota.read();
-        match self.step(&quota, key, cost, fine(now)) {
-            Ok(_) => Ok(()),
-            Err(wait) => Err(retry_at(&quota, cost, wait, now)),
+        // The common case: GCRA, a set of this era, a client where it was put. Everything else is a call away.
+        let (quota, moment) = (self.quota.read_hot(), fine(now));
+        let (set, tag, first) = self.place(key);
+        let cell = &set.words[first];
+        let word = cell.load(Ordering::Relaxed);
+        if quota.algorithm_is_gcra() && set.is_of(quota.era(moment)) && word >> STATE_BITS == tag {
+            match gcra::next(quota.pace, quota.shift(), word & STATE_MASK, cost, moment) {
+                Ok(state) if swap(cell, word, tag << STATE_BITS | state) => return Ok(()),
+                Ok(_) => {}
+                Err(wait) if quota.pace.can_ever(cost) => return Err(after(now, wait)),
+                Err(_) => return Err(Instant::NEVER),
+            }
         }
+        self.charge_elsewhere(key, cost, now)
+    }
+
+    #[cold]
+    fn charge_elsewhere(&self, key: ClientKey, cost: u32, now: Instant) -> Result<(), Instant> {
+        let quota = self.quota.read();
+        self.step(&quota, key, cost, fine(now)).map_err(|wait| retry_at(&quota, cost, wait, now))
     }
 
     /// Charges like [`RateLimiter::charge`], and says how the client stands afterwards.
@@ -116,7 +131,7 @@ impl<'s> RateLimiter<'s> {
         let quota = self.quota.read();
         let moment = fine(now);
         let (set, tag, first) = self.place(key);
-        set.enter(&quota, moment);
+        set.turn(&quota, moment);
         let wait = match set.find(tag, first) {
             Some((_, word)) => quota.next(word & STATE_MASK, cost, moment).err(),
             None if set.find_free(&quota, first, moment).is_some()
@@ -151,56 +166,46 @@ impl<'s> RateLimiter<'s> {
         }
     }
 
+    /// A client's set, its tag there, and where in the set to look first.
     #[inline]
     fn place(&self, key: ClientKey) -> (&'s RateSet, u64, usize) {
         let bits = key.bits();
-        let tag = (bits >> STATE_BITS).max(1);
-        let first = ((bits >> 24 & 0xffff) * WAYS as u64 >> 16) as usize;
-        (&self.sets[bits as usize & (self.sets.len() - 1)], tag, first)
+        let first = (bits >> 32) as usize & WAYS;
+        (&self.sets[bits as usize & (self.sets.len() - 1)], (bits >> STATE_BITS).max(1), first.max(1))
     }
 
     /// One charge; an error is how long to wait, in fine units.
-    #[inline]
     fn step(&self, quota: &Quota, key: ClientKey, cost: u32, now: u64) -> Result<(), u64> {
         let (set, tag, first) = self.place(key);
-        set.enter(quota, now);
-        while let Some((cell, word)) = set.find(tag, first) {
-            let next = tag << STATE_BITS | quota.next(word & STATE_MASK, cost, now)?;
-            // Relaxed: a cell publishes nothing but itself.
-            if is_mutant("rate_blind_store") {
-                cell.store(next, Ordering::Relaxed);
-                return Ok(());
-            }
-            if cell.compare_exchange_weak(word, next, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-                return Ok(());
-            }
-        }
-        self.step_newcomer(quota, key, cost, now)
-    }
-
-    /// A charge to a client that has no cell: it gets one if one is free, and is charged to the sketch otherwise.
-    ///
-    /// Who owes the sketch something stays there until that is settled: moving does not make debts go away.
-    #[cold]
-    fn step_newcomer(&self, quota: &Quota, key: ClientKey, cost: u32, now: u64) -> Result<(), u64> {
-        let (set, tag, first) = self.place(key);
+        set.turn(quota, now);
+        let is_owing = || !self.sketch.is_idle(key.bits(), quota, now);
         loop {
-            // Another worker may have let the same client in.
-            let is_known = set.find(tag, first);
-            let is_owing = || !self.sketch.is_idle(key.bits(), quota, now);
-            let (cell, word) = match is_known.or_else(|| set.find_free(quota, first, now)) {
-                Some((_, _)) if is_known.is_none() && is_owing() => break,
-                Some(place) => place,
-                None => break,
+            let (cell, word, state) = if let Some((cell, word)) = set.find(tag, first) {
+                (cell, word, word & STATE_MASK)
+            } else if let Some((cell, word)) = set.find_free(quota, first, now)
+                // Who owes the sketch something stays there until that is settled: moving does not make debts go away.
+                && !is_owing()
+            {
+                (cell, word, quota.fresh(now))
+            } else {
+                return self.sketch.charge(key.bits(), quota, cost, now);
             };
-            let state = if is_known.is_some() { word & STATE_MASK } else { quota.fresh(now) };
-            let next = tag << STATE_BITS | quota.next(state, cost, now)?;
-            if cell.compare_exchange(word, next, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            if swap(cell, word, tag << STATE_BITS | quota.next(state, cost, now)?) {
                 return Ok(());
             }
         }
-        self.sketch.charge(key.bits(), quota, cost, now)
     }
+}
+
+/// Changes a cell's word if it is still the same.
+#[inline]
+fn swap(cell: &AtomicU64, word: u64, next: u64) -> bool {
+    if is_mutant("rate_blind_store") {
+        cell.store(next, Ordering::Relaxed);
+        return true;
+    }
+    // Relaxed: a cell publishes nothing but itself.
+    cell.compare_exchange_weak(word, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
 }
 
 /// The transitions of all algorithms, as one: pure functions of 40 bits of state. Times are in fine units.
@@ -209,7 +214,7 @@ impl Quota {
     #[inline]
     fn next(&self, state: u64, cost: u32, now: u64) -> Result<u64, u64> {
         match self.algorithm {
-            Algorithm::Gcra => gcra::next(self, state, cost, now),
+            Algorithm::Gcra => gcra::next(self.pace(), self.shift, state, cost, now),
             Algorithm::FixedWindow => fixed_window::next(self, state, cost, now),
             Algorithm::SlidingLog => sliding_log::next(self, state, cost, now),
             Algorithm::SlidingCounter => sliding_counter::next(self, state, cost, now),
@@ -273,5 +278,7 @@ fn retry_at(quota: &Quota, cost: u32, wait: u64, now: Instant) -> Instant {
     if cost > quota.burst { Instant::NEVER } else { after(now, wait) }
 }
 
+#[cfg(all(test, not(pivot_loom)))]
+mod model_tests;
 #[cfg(all(test, not(pivot_loom)))]
 mod tests;

@@ -4,6 +4,7 @@
 
 use core::fmt;
 
+use super::gcra::Pace;
 use super::sliding_log;
 use crate::time::{Duration, Instant};
 
@@ -46,8 +47,8 @@ pub struct Quota {
     pub(super) per_us: u64,
     /// What a request costs in ticks; the windows' length and the log's resolution in fine units.
     pub(super) emission: u64,
-    /// How far a client may be ahead of its rate, in ticks, and still pass; the log's period in its own resolution.
-    pub(super) tolerance: u64,
+    /// What the whole burst costs, in ticks; the log's period in its own resolution.
+    pub(super) full: u64,
     /// A cell that owes nothing is kept for its client so long, in fine units.
     pub(super) keep: u64,
     /// A tick is 2^shift fine units.
@@ -140,11 +141,11 @@ impl Quota {
         if let Err(error) = in_range("burst", burst as u64, burst_min, burst_max) {
             return Err(error);
         }
-        let full = emission * burst as u64;
+        let whole = emission * burst as u64;
         // The longest that a cell is of interest after its last charge, and the bits of time in its state.
         let (keep, time_bits) = match algorithm {
-            Algorithm::Gcra => (most(full, per_fine), 40),
-            Algorithm::TokenBucket | Algorithm::LeakyBucket => (most(full, SECOND_US * FRACTION), 20),
+            Algorithm::Gcra => (most(whole, per_fine), 40),
+            Algorithm::TokenBucket | Algorithm::LeakyBucket => (most(whole, SECOND_US * FRACTION), 20),
             Algorithm::SlidingCounter => (2 * per_fine, 64),
             Algorithm::FixedWindow | Algorithm::SlidingLog => (per_fine, 64),
         };
@@ -154,7 +155,7 @@ impl Quota {
             64 => (log2_ceil(keep + keep.div_ceil(2)), 0),
             bits => (epoch_shift, epoch_shift - (bits as u32 - 2)),
         };
-        let (emission, tolerance) = match algorithm {
+        let (emission, full) = match algorithm {
             Algorithm::FixedWindow | Algorithm::SlidingCounter => (per_fine, 0),
             Algorithm::SlidingLog => {
                 let period = sliding_log::period(count);
@@ -167,7 +168,7 @@ impl Quota {
                 if let Err(error) = in_range("count", count as u64, 1, count_max) {
                     return Err(error);
                 }
-                (ticks, ticks * (burst as u64 - 1))
+                (ticks, ticks * burst as u64)
             }
         };
         let layout = (algorithm as u16) << 13
@@ -179,7 +180,7 @@ impl Quota {
                     (numbers.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 51) as u16
                 }
             };
-        Ok(Self { algorithm, count, burst, per_us, emission, tolerance, keep, shift, epoch_shift, layout })
+        Ok(Self { algorithm, count, burst, per_us, emission, full, keep, shift, epoch_shift, layout })
     }
 
     /// How requests are counted.
@@ -202,12 +203,16 @@ impl Quota {
         self.burst
     }
 
-    /// The smallest step, in fine units, in which the algorithm sees time go by.
-    pub(super) const fn granularity(&self) -> u64 {
-        match self.algorithm {
-            Algorithm::SlidingLog => self.emission,
-            _ => 1 << self.shift,
-        }
+    /// The era word of a set that was gone through at a moment.
+    #[inline]
+    pub(super) const fn era(&self, now: u64) -> u64 {
+        (self.layout as u64) << 48 | now >> self.epoch_shift
+    }
+
+    /// What GCRA needs of it.
+    #[inline]
+    pub(super) const fn pace(&self) -> Pace {
+        Pace { emission: self.emission, full: self.full }
     }
 }
 

@@ -36,12 +36,12 @@ impl<'s> Sketch<'s> {
     /// Charges a key; an error is how long to wait, in fine units.
     pub(super) fn charge(&self, key: u64, quota: &Quota, cost: u32, now: u64) -> Result<(), u64> {
         let quota = in_fine_units(quota);
-        let after = gcra::charge(self.ahead(key, &quota, now), &quota, cost)?;
+        let after = quota.pace().charge(self.ahead(key, &quota, now), cost)?;
         for row in 0..ROWS {
             let word = self.word(key, row);
             let mut arrival = word.load(Ordering::Relaxed);
             // Relaxed: a word publishes nothing but itself.
-            while gcra::ahead(arrival.wrapping_sub(now), &quota) < after {
+            while quota.pace().ahead(arrival.wrapping_sub(now)) < after {
                 let next = now.wrapping_add(after);
                 match word.compare_exchange_weak(arrival, next, Ordering::Relaxed, Ordering::Relaxed) {
                     Ok(_) => break,
@@ -55,7 +55,7 @@ impl<'s> Sketch<'s> {
     /// What [`Sketch::charge`] would say.
     pub(super) fn check(&self, key: u64, quota: &Quota, cost: u32, now: u64) -> Result<(), u64> {
         let quota = in_fine_units(quota);
-        gcra::charge(self.ahead(key, &quota, now), &quota, cost).map(drop)
+        quota.pace().charge(self.ahead(key, &quota, now), cost).map(drop)
     }
 
     /// What a key owes at most, and what it may still do.
@@ -67,7 +67,7 @@ impl<'s> Sketch<'s> {
 
     fn ahead(&self, key: u64, quota: &Quota, now: u64) -> u64 {
         let arrival = |row| self.word(key, row).load(Ordering::Relaxed);
-        (0..ROWS).map(|row| gcra::ahead(arrival(row).wrapping_sub(now), quota)).min().unwrap_or(0)
+        (0..ROWS).map(|row| quota.pace().ahead(arrival(row).wrapping_sub(now))).min().unwrap_or(0)
     }
 
     fn word(&self, key: u64, row: u32) -> &AtomicU64 {
@@ -77,12 +77,12 @@ impl<'s> Sketch<'s> {
         let row_len = self.sets.len() * 2;
         let place = (key.wrapping_mul(FACTORS[row as usize]) >> 32) as usize & (row_len - 1);
         let index = row as usize * row_len + place;
-        self.sets[index / 8].word(index % 8)
+        &self.sets[index / 8].words[index % 8]
     }
 }
 
 /// The quota by GCRA in fine units, whatever its algorithm.
 fn in_fine_units(quota: &Quota) -> Quota {
     let emission = (quota.per_us * FRACTION).div_ceil(u64::from(quota.count));
-    Quota { emission, tolerance: emission * (u64::from(quota.burst) - 1), shift: 0, ..*quota }
+    Quota { emission, full: emission * u64::from(quota.burst), shift: 0, ..*quota }
 }

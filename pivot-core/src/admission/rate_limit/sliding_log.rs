@@ -48,7 +48,7 @@ impl View {
         let newest = state >> (39 - newest_bits) & newest_mask;
         let mut since = view.now.wrapping_sub(newest) & newest_mask;
         let ahead = newest.wrapping_sub(view.now) & newest_mask;
-        if ahead > 0 && ahead <= quota.tolerance {
+        if ahead > 0 && ahead <= quota.full {
             // Written by a worker whose clock is ahead of this one's: it is that time already.
             view.now = view.now.wrapping_add(ahead);
             since = 0;
@@ -59,7 +59,7 @@ impl View {
                 0 => 0,
                 _ => state >> (age_bits * (index as u32 - 1)) & none,
             };
-            if (index > 0 && age == none) || since + age > quota.tolerance {
+            if (index > 0 && age == none) || since + age > quota.full {
                 break;
             }
             view.ages[index] = since + age;
@@ -93,7 +93,7 @@ pub(super) fn next(quota: &Quota, state: u64, cost: u32, now: u64) -> Result<u64
     if view.len + cost > count {
         // The entry whose going makes room; if the cost is above the count, no going does.
         let oldest = view.ages[(count - cost.min(count)).min(view.len.saturating_sub(1))];
-        let goes = view.now + quota.tolerance + 1 - oldest;
+        let goes = view.now + quota.full + 1 - oldest;
         return Err((goes * quota.emission).saturating_sub(now));
     }
     Ok(view.state(quota, cost))
@@ -109,14 +109,14 @@ pub(super) fn idle_for(quota: &Quota, state: u64, now: u64) -> Option<u64> {
     }
     let bits = newest_bits(quota.count);
     let since = view.now.wrapping_sub(state >> (39 - bits)) & ((1 << bits) - 1);
-    Some((since - quota.tolerance.min(since)) * quota.emission)
+    Some((since - quota.full.min(since)) * quota.emission)
 }
 
 pub(super) fn standing(quota: &Quota, state: u64, now: u64) -> Standing {
     let view = View::new(quota, state, now);
     let reset = match view.len {
         0 => 0,
-        _ => ((view.now + quota.tolerance + 1 - view.ages[0]) * quota.emission).saturating_sub(now),
+        _ => ((view.now + quota.full + 1 - view.ages[0]) * quota.emission).saturating_sub(now),
     };
     Standing { remaining: quota.count - view.len as u32, reset }
 }

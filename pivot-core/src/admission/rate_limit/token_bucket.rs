@@ -16,7 +16,7 @@ const fn refill(quota: &Quota, state: u64, now: u64) -> (u64, u64, u64) {
         return (0, now, now);
     }
     let ahead = last.wrapping_sub(now) & TIME_MASK;
-    if ahead > 0 && ahead <= quota.tolerance + quota.emission {
+    if ahead > 0 && ahead <= quota.full {
         return (missing, now.wrapping_add(ahead), now);
     }
     let elapsed = now.wrapping_sub(last) & TIME_MASK;
