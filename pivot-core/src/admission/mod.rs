@@ -18,5 +18,5 @@ pub use connections::{ConnectionPermit, Connections};
 pub use key::{ClientKey, Seed};
 pub use permits::{Permit, Permits};
 pub use queue::{Entry, Queue, QueueNode};
-pub use rate_limit::{Quota, QuotaError, RateCell, RateLimiter};
+pub use rate_limit::{Algorithm, Decision, LOG_MAX, Quota, QuotaError, RateCell, RateLimiter, RateSet};
 pub use refusal::Refusal;

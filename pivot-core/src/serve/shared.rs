@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::admission::{
-    Breaker, BreakerConfig, BreakerState, Connections, Permits, RateCell, RateLimiter, Seed,
+    Breaker, BreakerConfig, BreakerState, Connections, Permits, RateLimiter, RateSet, Seed,
 };
 use crate::app::buffer::{Buffer, RequestHead};
 use crate::app::{App, Cursor, Response, Routes, SendError, Sent};
@@ -60,8 +60,8 @@ impl Shared {
             }
         });
         result.map_err(StartError::Route)?;
-        let cells =
-            arena.take("limiter cells", RateLimiter::cells_for(config.clients_max), |_| RateCell::new())?;
+        let sets =
+            arena.take("limiter sets", RateLimiter::sets_for(config.clients_max), |_| RateSet::new())?;
         let breaker_count = if config.breaker.is_some() { R::COUNT } else { 0 };
         let breakers = arena.take("breakers", breaker_count, |_| Breaker::new())?;
         let clients = Connections::clients_for(config.connections_max, config.connections_per_client);
@@ -76,7 +76,7 @@ impl Shared {
                 headers_max: config.headers_max as u16,
             },
             router,
-            limiter: RateLimiter::new(cells, config.quota),
+            limiter: RateLimiter::new(sets, config.quota),
             breakers,
             permits: Permits::new(config.concurrency_max as u32, config.concurrency_reserved as u32),
             connections: Connections::new(
@@ -114,7 +114,7 @@ impl Shared {
         let plan = plan
             .with::<Node>(config.router_nodes_max)
             .with::<Entry>(if R::COUNT == 0 { 1 } else { R::COUNT })
-            .with::<RateCell>(RateLimiter::cells_for(config.clients_max))
+            .with::<RateSet>(RateLimiter::sets_for(config.clients_max))
             .with::<Breaker>(breaker_count)
             .with::<AtomicU32>(Connections::clients_for(
                 config.connections_max,
