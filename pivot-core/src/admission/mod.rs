@@ -3,7 +3,7 @@
 //! Values in, a permit or a [`Refusal`] out; no I/O, no clock, no HTTP. What workers share here is made of single
 //! atomic words, each changed by a pure function of the word and a short loop that swaps the result in.
 
-mod breaker;
+pub mod breaker;
 mod class;
 mod connections;
 mod key;
@@ -12,7 +12,7 @@ mod queue;
 mod rate_limit;
 mod refusal;
 
-pub use breaker::{Breaker, BreakerConfig, BreakerState, Ticket};
+pub use breaker::{Breaker, BreakerConfig, BreakerState, LaneBlock, Ticket};
 pub use class::Class;
 pub use connections::{ConnectionPermit, Connections};
 pub use key::{ClientKey, Seed};

@@ -185,13 +185,15 @@ impl Draft {
 
 const fn check_breaker(breaker: &BreakerConfig) -> Result<(), ConfigError> {
     let checks = [
-        ("breaker.window", breaker.window.as_secs(), 1, 255),
+        ("breaker.window", breaker.window.as_secs(), 1, 3_600),
+        ("breaker.results_max", breaker.results_max as u64, 1, BreakerConfig::PRESET.results_max as u64),
         ("breaker.volume_min", breaker.volume_min as u64, 1, 1_000),
         ("breaker.failures_max", breaker.failures_max as u64, 1, 1_000),
         ("breaker.failure_percent_max", breaker.failure_percent_max as u64, 1, 100),
         ("breaker.slow", millis(breaker.slow), 1, 3_600_000),
+        ("breaker.slow_percent_max", breaker.slow_percent_max as u64, 1, 100),
         ("breaker.open", millis(breaker.open), 100, 3_600_000),
-        ("breaker.probes_max", breaker.probes_max as u64, 1, 15),
+        ("breaker.probes_max", breaker.probes_max as u64, 1, 100),
     ];
     let mut index = 0;
     while index < checks.len() {
@@ -237,7 +239,7 @@ mod tests {
         draft.timeouts.idle = Duration::ZERO;
         assert_eq!(draft.build().unwrap_err().field, "timeouts.idle");
         draft = Profile::High.draft();
-        draft.breaker = Some(BreakerConfig { probes_max: 16, ..BreakerConfig::PRESET });
+        draft.breaker = Some(BreakerConfig { probes_max: 101, ..BreakerConfig::PRESET });
         assert_eq!(draft.build().unwrap_err().field, "breaker.probes_max");
     }
 }
