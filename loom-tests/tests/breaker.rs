@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use pivot_core::admission::{Breaker, BreakerConfig, BreakerState, LaneBlock};
+use pivot_core::admission::{Breaker, BreakerConfig, BreakerState, Lane};
 use pivot_core::time::Instant;
 
 const CONFIG: BreakerConfig = BreakerConfig { volume_min: 2, probes_max: 1, ..BreakerConfig::PRESET };
@@ -28,8 +28,8 @@ fn opened() -> &'static Breaker<'static> {
 #[test]
 fn failures_in_two_lanes_open_it() {
     loom::model(|| {
-        let blocks = leak((0..2).map(|_| LaneBlock::new()).collect::<Vec<_>>());
-        let breaker = leak(Breaker::with_lanes(blocks, 0, 1));
+        let lanes = leak((0..Lane::count_for(2, 1)).map(|_| Lane::new()).collect::<Vec<_>>());
+        let breaker = leak(Breaker::with_lanes(lanes, 0, 1));
         let fail = |worker| {
             let ticket = breaker.admit_by(worker, &CONFIG, NOW).unwrap();
             ticket.report(true, Duration::ZERO, NOW);

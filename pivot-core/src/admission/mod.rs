@@ -12,7 +12,7 @@ mod queue;
 mod rate_limit;
 mod refusal;
 
-pub use breaker::{Breaker, BreakerConfig, BreakerState, LaneBlock, Ticket};
+pub use breaker::{Breaker, BreakerConfig, BreakerState, Lane, Ticket};
 pub use class::Class;
 pub use connections::{ConnectionPermit, Connections};
 pub use key::{ClientKey, Seed};

@@ -46,11 +46,10 @@ impl BreakerConfig {
     };
 
     /// The window in [`Moment`]'s units.
+    #[inline]
     pub(super) const fn window_units(&self) -> u32 {
-        // 15,625/256 of them are a second. Bounded here, so that no moment's range is exceeded by a wrong number.
-        let seconds = self.window.as_secs();
-        let seconds = if seconds > HOUR_S { HOUR_S } else { seconds };
-        ((seconds * 15_625) >> 8) as u32
+        // 15,625/256 of them are a second.
+        (self.window.as_secs().wrapping_mul(15_625) >> 8) as u32
     }
 
     /// How long it stays open when it opened `opened` times in a row before, in [`Moment`]'s units.
@@ -77,6 +76,7 @@ impl BreakerConfig {
 /// A moment in units of 2¹⁴ µs (16.4 ms), modulo 2²⁸ of them (51 days): no state is kept for as long as half of that.
 pub(super) type Moment = u32;
 
+#[inline]
 pub(super) const fn moment(now: Instant) -> Moment {
     (now.as_micros() >> UNIT_BITS) as u32 & MOMENT_MASK
 }

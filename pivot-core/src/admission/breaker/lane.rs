@@ -3,36 +3,33 @@
 //! A window has a number, the *turn*, that the breaker's word holds. A counter says for which turn it counts, and so
 //! follows by itself when its owner counts next: nobody has to clear the counters of all workers when a window ends.
 
-use super::config::COUNT_MAX;
-use crate::sync::{AtomicU64, CachePadded, Ordering, is_mutant};
+use super::config::{BreakerConfig, COUNT_MAX};
+use crate::sync::{AtomicU64, Ordering, is_mutant};
 
 /// What was counted by one worker for one breaker.
 #[derive(Debug)]
-pub(super) struct Lane {
+pub struct Lane {
     results: AtomicU64,
     failures: AtomicU64,
     slow: AtomicU64,
 }
 
-/// Lanes of one worker for up to five breakers, on cache lines of their own.
-#[derive(Debug)]
-pub struct LaneBlock(pub(super) CachePadded<[Lane; Self::LANES]>);
+impl Lane {
+    /// Lanes between those of two workers that stay unused, so that no cache line, nor pair of lines, is written by both.
+    pub(super) const GAP: usize = 6;
 
-impl LaneBlock {
-    pub(super) const LANES: usize = 5;
-
-    /// Lanes in which nothing was counted.
+    /// A lane in which nothing was counted.
     pub fn new() -> Self {
-        Self(CachePadded(core::array::from_fn(|_| Lane::new())))
+        Self { results: AtomicU64::new(0), failures: AtomicU64::new(0), slow: AtomicU64::new(0) }
     }
 
-    /// How many blocks `workers` workers need for `breakers` breakers.
+    /// How many lanes `workers` workers need for `breakers` breakers. 24 bytes each.
     pub const fn count_for(workers: usize, breakers: usize) -> usize {
-        breakers.div_ceil(Self::LANES).saturating_mul(workers)
+        breakers.saturating_add(Self::GAP).saturating_mul(workers)
     }
 }
 
-impl Default for LaneBlock {
+impl Default for Lane {
     fn default() -> Self {
         Self::new()
     }
@@ -48,17 +45,30 @@ pub(super) enum Writers {
 }
 
 impl Lane {
-    pub(super) fn new() -> Self {
-        Self { results: AtomicU64::new(0), failures: AtomicU64::new(0), slow: AtomicU64::new(0) }
-    }
-
     /// How many results it holds for this turn.
-    #[inline]
     pub(super) fn results(&self, turn: u16) -> u32 {
         Count::unpack(self.results.load(Ordering::Relaxed)).at(turn).0
     }
 
+    /// Counts a result if this is not the first of its window, and there is room for it. Whether it did.
     #[inline]
+    pub(super) fn count_good(&self, turn: u16, config: &BreakerConfig, writers: Writers) -> bool {
+        let mut word = self.results.load(Ordering::Relaxed);
+        // Of the same turn nothing is left but the counts; of any other there is more than any count.
+        while (word ^ Count::of_turn(turn)) / Count::ONE < u64::from(config.results_max) {
+            let next = word.wrapping_add(Count::ONE);
+            if writers == Writers::One {
+                self.results.store(next, Ordering::Relaxed);
+                return true;
+            }
+            match self.results.compare_exchange_weak(word, next, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(actual) => word = actual,
+            }
+        }
+        false
+    }
+
     pub(super) fn count_result(&self, turn: u16, writers: Writers) {
         add(&self.results, turn, writers);
     }
@@ -74,7 +84,6 @@ impl Lane {
     }
 }
 
-#[inline]
 fn add(word: &AtomicU64, turn: u16, writers: Writers) {
     // Relaxed: a count publishes nothing but itself; who judges by it puts a fence between counting and reading.
     let mut old = word.load(Ordering::Relaxed);
@@ -99,7 +108,14 @@ struct Count {
 }
 
 impl Count {
+    /// One more for the current window, in a word.
+    const ONE: u64 = 1 << 24;
+
     #[inline]
+    const fn of_turn(turn: u16) -> u64 {
+        (turn as u64) << 48
+    }
+
     const fn plus_one(self, turn: u16) -> Self {
         let Self { current, previous, .. } = self;
         match turn.wrapping_sub(self.turn) {
@@ -114,7 +130,6 @@ impl Count {
     }
 
     /// What it holds for a turn and for the one before.
-    #[inline]
     const fn at(self, turn: u16) -> (u32, u32) {
         match turn.wrapping_sub(self.turn) {
             0 => (self.current, self.previous),
@@ -205,10 +220,8 @@ mod tests {
     }
 
     #[test]
-    fn lanes_of_two_workers_share_no_cache_line() {
-        assert_eq!(LaneBlock::count_for(3, 11), 9);
-        if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
-            assert_eq!((size_of::<LaneBlock>(), align_of::<LaneBlock>()), (128, 128));
-        }
+    fn lanes_of_two_workers_are_two_cache_lines_apart() {
+        assert_eq!((size_of::<Lane>(), Lane::count_for(3, 11)), (24, 51));
+        assert!(Lane::GAP * size_of::<Lane>() >= 128);
     }
 }

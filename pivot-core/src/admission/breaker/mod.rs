@@ -11,9 +11,9 @@
 //!
 //! **What it protects.** The caller, from waiting for what will not answer; and what fails, from more load while it
 //! recovers. **When not to use it.** A breaker turns a partial failure into a full one: behind it everybody is
-//! refused, also those who would have been served. What is merely overloaded is better helped by shedding in proportion, a
-//! concurrency limit and a deadline; give a breaker limits that only a real outage reaches. It is of no use either where
-//! one failing part hides behind a name that it shares with many that work.
+//! refused, also those who would have been served. What is merely overloaded is better helped by shedding in
+//! proportion, a concurrency limit and a deadline; give a breaker limits that only a real outage reaches. It is of no use
+//! either where one failing part hides behind a name that it shares with many that work.
 //!
 //! **What counts.** Failures are what the guarded part did wrong: 5xx, broken connections, timeouts. A request that was
 //! refused before it got there, that the client gave up, or whose fault is the client's (4xx) is none: drop its
@@ -23,10 +23,10 @@
 //! **Knobs**, with units, ranges and defaults: [`BreakerConfig`].
 //!
 //! **Cost.** The state is one word, changed by a pure function and a loop that swaps the result in. Results are counted
-//! beside it, in a [lane](LaneBlock) of three words. While all goes well, asking is one load of a word that hardly ever changes, and a
-//! good result one more load, and a load and a store in the worker's own lane: no read-modify-write, no cache line that
-//! two workers write. Only a bad result reads the lanes of all workers and judges. Whoever has no lane of its own counts in the
-//! breaker's, by compare-and-swap.
+//! beside it, in a [lane](Lane) of three words. While all goes well, asking is one load of a word that hardly ever
+//! changes, and a good result one more load, and a load and a store in the worker's own lane: no read-modify-write, no
+//! cache line that two workers write, about 60 instructions for both together. Only a bad result reads the lanes of all
+//! workers and judges. Whoever has no lane of its own counts in the breaker's, by compare-and-swap.
 //!
 //! **How exact that is.** With one counter (a single worker, or all in the breaker's own lane) results are judged exactly
 //! in their order. With several, a failure is judged by what the others had counted when it was; of two failures
@@ -41,12 +41,13 @@ mod state;
 mod reference;
 
 pub use config::BreakerConfig;
-pub use lane::LaneBlock;
+pub use lane::Lane;
 
-use self::lane::{Lane, Tally, Writers};
-use self::state::{Event, Phase, State};
+use self::lane::{Tally, Writers};
+use self::state::{Event, Period, Phase, State};
 use crate::sync::{AtomicU64, Ordering, fence, is_mutant};
 use crate::time::{Duration, Instant};
+use core::mem::ManuallyDrop;
 
 /// What a breaker is doing, as metrics show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,10 +80,9 @@ pub struct Breaker<'s> {
     word: AtomicU64,
     /// Where those count who have no lane of their own.
     shared: Lane,
-    /// For each worker `stride` blocks, of which this breaker's lane is in the first, at `place`.
-    blocks: &'s [LaneBlock],
-    stride: u32,
-    place: u32,
+    /// This breaker's lane of the first worker, and all behind it: the next worker's is `stride` on.
+    lanes: &'s [Lane],
+    stride: usize,
 }
 
 impl Default for Breaker<'_> {
@@ -99,15 +99,18 @@ impl<'s> Breaker<'s> {
 
     /// A closed breaker, the one with this `index` of `count`, where each worker counts in a lane of its own.
     ///
-    /// `blocks` are those of all `count` breakers: [`LaneBlock::count_for`] says how many. A worker for whom they
-    /// have no lane counts in the breaker's.
-    pub fn with_lanes(blocks: &'s [LaneBlock], index: usize, count: usize) -> Self {
+    /// `lanes` are those of all `count` breakers: [`Lane::count_for`] says how many. A worker for whom they have none
+    /// counts in the breaker's.
+    pub fn with_lanes(lanes: &'s [Lane], index: usize, count: usize) -> Self {
+        let stride = Lane::count_for(1, count);
         Self {
             word: AtomicU64::new(State::CLOSED.pack()),
             shared: Lane::new(),
-            blocks: blocks.get(index / LaneBlock::LANES..).unwrap_or_default(),
-            stride: LaneBlock::count_for(1, count).max(1) as u32,
-            place: (index % LaneBlock::LANES) as u32,
+            // No worker has the last number: that is for those who are none.
+            lanes: lanes
+                .get(index..lanes.len().min(stride.saturating_mul(NO_WORKER.into())))
+                .unwrap_or_default(),
+            stride,
         }
     }
 
@@ -134,12 +137,11 @@ impl<'s> Breaker<'s> {
     ) -> Result<Ticket<'b>, Instant> {
         // Relaxed, here and below: the word publishes nothing but itself.
         let word = self.word.load(Ordering::Relaxed);
-        let state = State::unpack(word);
-        match state.phase {
-            Phase::Closed { .. } => {
-                Ok(Ticket { breaker: self, config, worker, epoch: state.epoch, is_probe: false })
-            }
-            _ => self.admit_probe(word, worker, config, now),
+        let period = Period::of(word);
+        if period.is_closed() {
+            Ok(Ticket { breaker: self, config, grant: Grant::new(period, worker) })
+        } else {
+            self.admit_probe(word, worker, config, now)
         }
     }
 
@@ -151,22 +153,22 @@ impl<'s> Breaker<'s> {
         config: &'b BreakerConfig,
         now: Instant,
     ) -> Result<Ticket<'b>, Instant> {
-        loop {
+        while !Period::of(word).is_closed() {
             let state = State::unpack(word);
-            if let Phase::Closed { .. } = state.phase {
-                return Ok(Ticket { breaker: self, config, worker, epoch: state.epoch, is_probe: false });
-            }
             let next = state.next(Event::Admit, config, now);
             if next == state {
                 return Err(state.retry_at(config, now));
             }
             match self.swap(word, next) {
-                Ok(_) => {
-                    return Ok(Ticket { breaker: self, config, worker, epoch: next.epoch, is_probe: true });
+                Ok(()) => word = next.pack(),
+                Err(actual) => {
+                    word = actual;
+                    continue;
                 }
-                Err(actual) => word = actual,
             }
+            break;
         }
+        Ok(Ticket { breaker: self, config, grant: Grant::new(Period::of(word), worker) })
     }
 
     /// What it is doing. An open breaker whose time is over is open until somebody asks to pass.
@@ -178,31 +180,28 @@ impl<'s> Breaker<'s> {
         }
     }
 
-    /// Counts a result where that is quick: closed, in its window, and good. Whether that was so.
+    /// Counts a good result where that is quick: closed, in a window in which its lane has counted before. Whether it was.
     #[inline]
-    fn count_good(&self, worker: u16, epoch: u16, config: &BreakerConfig, now: Instant) -> bool {
-        let state = State::unpack(self.word.load(Ordering::Relaxed));
-        let (lane, writers) = self.lane(worker);
-        let is_full = lane.results(state.turn) >= config.results_max;
-        let is_quick = state.epoch == epoch
-            && matches!(state.phase, Phase::Closed { .. })
-            && state.next(Event::Count { is_full }, config, now) == state;
-        if is_quick {
-            lane.count_result(state.turn, writers);
-        }
-        is_quick
+    fn count_good(&self, grant: Grant, config: &BreakerConfig, now: Instant) -> bool {
+        let word = self.word.load(Ordering::Relaxed);
+        let (lane, writers) = self.lane(grant.worker());
+        let period = Period::of(word);
+        period == grant.period()
+            && period.is_closed()
+            && state::is_in_window(word, config, now)
+            && lane.count_good(state::turn_of(word), config, writers)
     }
 
     /// Counts a result, in any state.
     #[cold]
-    fn record(&self, ticket: &Ticket<'_>, is_failure: bool, is_slow: bool, now: Instant) {
-        let Ticket { config, worker, epoch, .. } = *ticket;
-        let (lane, writers) = self.lane(worker);
+    fn record(&self, grant: Grant, is_failure: bool, is_slow: bool, config: &BreakerConfig, now: Instant) {
+        let period = grant.period();
+        let (lane, writers) = self.lane(grant.worker());
         let word = self.word.load(Ordering::Relaxed);
         let state = State::unpack(word);
         let is_full = lane.results(state.turn) >= config.results_max;
         let count = |_| Event::Count { is_full };
-        let Some(state) = self.change(word, epoch, count, config, now) else { return };
+        let Some(state) = self.change(word, period, count, config, now) else { return };
         let is_closed = matches!(state.phase, Phase::Closed { .. });
         if is_closed {
             lane.count_result(state.turn, writers);
@@ -213,61 +212,59 @@ impl<'s> Breaker<'s> {
                 // Pairs with itself: of two that count and then read each other's lane, one sees the other's count.
                 fence(Ordering::SeqCst);
             }
-            self.change(state.pack(), epoch, |turn| Event::Bad(self.tally(turn)), config, now);
+            self.change(state.pack(), period, |turn| Event::Bad(self.tally(turn)), config, now);
         } else if !is_closed {
-            self.change(state.pack(), epoch, |_| Event::Good, config, now);
+            self.change(state.pack(), period, |_| Event::Good, config, now);
         }
     }
 
-    /// Lets an event happen, in the period of this epoch only. The state after it; `None` if the period is over.
+    /// Lets an event happen, in this period only. The state after it; `None` if the period is over.
     ///
     /// The loop ends: each round that fails is one in which another thread's change went in.
     fn change(
         &self,
         mut word: u64,
-        epoch: u16,
+        period: Period,
         event: impl Fn(u16) -> Event,
         config: &BreakerConfig,
         now: Instant,
     ) -> Option<State> {
         loop {
-            let state = State::unpack(word);
-            if state.epoch != epoch && !is_mutant("breaker_no_epoch") {
+            if Period::of(word) != period && !is_mutant("breaker_no_epoch") {
                 return None;
             }
+            let state = State::unpack(word);
             let next = state.next(event(state.turn), config, now);
             if next == state {
                 return Some(state);
             }
             match self.swap(word, next) {
-                Ok(_) => return Some(next),
+                Ok(()) => return Some(next),
                 Err(actual) => word = actual,
             }
         }
     }
 
-    fn swap(&self, word: u64, next: State) -> Result<u64, u64> {
+    fn swap(&self, word: u64, next: State) -> Result<(), u64> {
         if is_mutant("breaker_blind_store") {
             self.word.store(next.pack(), Ordering::Relaxed);
-            return Ok(word);
+            return Ok(());
         }
-        self.word.compare_exchange_weak(word, next.pack(), Ordering::Relaxed, Ordering::Relaxed)
+        self.word.compare_exchange_weak(word, next.pack(), Ordering::Relaxed, Ordering::Relaxed).map(drop)
     }
 
     #[inline]
     fn lane(&self, worker: u16) -> (&Lane, Writers) {
-        let block = usize::from(worker).wrapping_mul(self.stride as usize);
-        match self.blocks.get(block).and_then(|block| block.0.get(self.place as usize)) {
-            Some(lane) if worker != NO_WORKER => (lane, Writers::One),
-            _ => (&self.shared, Writers::Any),
+        match self.lanes.get(usize::from(worker).wrapping_mul(self.stride)) {
+            Some(lane) => (lane, Writers::One),
+            None => (&self.shared, Writers::Any),
         }
     }
 
     fn tally(&self, turn: u16) -> Tally {
         let mut tally = Tally::default();
         tally.add(&self.shared, turn);
-        let lanes = self.blocks.iter().step_by(self.stride as usize);
-        lanes.filter_map(|block| block.0.get(self.place as usize)).for_each(|lane| tally.add(lane, turn));
+        self.lanes.iter().step_by(self.stride).for_each(|lane| tally.add(lane, turn));
         tally
     }
 }
@@ -278,32 +275,52 @@ impl<'s> Breaker<'s> {
 pub struct Ticket<'b> {
     breaker: &'b Breaker<'b>,
     config: &'b BreakerConfig,
-    worker: u16,
-    epoch: u16,
-    is_probe: bool,
+    grant: Grant,
 }
 
 impl Ticket<'_> {
     /// Reports how it went, and how long it took.
     #[inline]
-    pub fn report(mut self, is_failure: bool, took: Duration, now: Instant) {
-        let is_slow = took > self.config.slow;
-        let is_good = !is_failure && !is_slow;
-        if !(is_good && self.breaker.count_good(self.worker, self.epoch, self.config, now)) {
-            self.breaker.record(&self, is_failure, is_slow, now);
+    pub fn report(self, is_failure: bool, took: Duration, now: Instant) {
+        // What is reported is not abandoned.
+        let Self { breaker, config, grant } = *ManuallyDrop::new(self);
+        let is_slow = took > config.slow;
+        if (is_failure | is_slow) || !breaker.count_good(grant, config, now) {
+            breaker.record(grant, is_failure, is_slow, config, now);
         }
-        self.is_probe = false;
     }
 }
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        if self.is_probe {
+        let period = self.grant.period();
+        if !period.is_closed() {
             let word = self.breaker.word.load(Ordering::Relaxed);
             // What is given back does not depend on the time.
-            let now = Instant::ZERO;
-            self.breaker.change(word, self.epoch, |_| Event::Abandoned, self.config, now);
+            self.breaker.change(word, period, |_| Event::Abandoned, self.config, Instant::ZERO);
         }
+    }
+}
+
+/// To whom and in which period a request was let through, in one word that is moved at once: parts that are written one
+/// by one and read together would wait for the store buffer on every request.
+#[derive(Clone, Copy, Debug)]
+struct Grant(u64);
+
+impl Grant {
+    #[inline]
+    const fn new(period: Period, worker: u16) -> Self {
+        Self((period.0 as u64) << 16 | worker as u64)
+    }
+
+    #[inline]
+    const fn period(self) -> Period {
+        Period((self.0 >> 16) as u32)
+    }
+
+    #[inline]
+    const fn worker(self) -> u16 {
+        self.0 as u16
     }
 }
 

@@ -169,8 +169,8 @@ proptest! {
     ) {
         // By count, several counters end a window later than one.
         let one_counter = one_counter || config.results_max < 30;
-        let blocks: Vec<LaneBlock> = (0..LaneBlock::count_for(2, 3)).map(|_| LaneBlock::new()).collect();
-        let breaker = Breaker::with_lanes(&blocks, 2, 3);
+        let lanes: Vec<Lane> = (0..Lane::count_for(2, 3)).map(|_| Lane::new()).collect();
+        let breaker = Breaker::with_lanes(&lanes, 2, 3);
         let mut plain =
             Plain { mode: Mode::Closed, period: 0, opened: 0, results: Vec::new(), window: 2, window_end: 0 };
         let mut now = 1_000_000_u64;

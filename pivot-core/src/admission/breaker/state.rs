@@ -135,7 +135,7 @@ impl State {
         }
     }
 
-    /// 28 bits of the phase's own, turn 16, phase 2, opened 3, epoch 15.
+    /// 28 bits of the phase's own, turn 16, opened 3, epoch 15, phase 2: the top bit says whether it is not closed.
     pub(super) const fn pack(self) -> u64 {
         let (kind, own) = match self.phase {
             Phase::Closed { until } => (KIND_CLOSED, until as u64),
@@ -144,27 +144,55 @@ impl State {
                 (KIND_HALF_OPEN, (trials as u64) << 8 | successes as u64)
             }
         };
-        (self.epoch as u64) << 49
-            | (self.opened as u64) << 46
+        (self.epoch as u64) << EPOCH_SHIFT
             | kind << KIND_SHIFT
+            | (self.opened as u64) << OPENED_SHIFT
             | (self.turn as u64) << MOMENT_BITS
             | own
     }
 
     #[inline]
     pub(super) const fn unpack(word: u64) -> Self {
-        let phase = match word >> KIND_SHIFT & 3 {
+        let phase = match word >> KIND_SHIFT {
             KIND_CLOSED => Phase::Closed { until: word as u32 & MOMENT_MASK },
             KIND_OPEN => Phase::Open { until: word as u32 & MOMENT_MASK },
             _ => Phase::HalfOpen { trials: (word >> 8) as u8, successes: word as u8 },
         };
         Self {
-            epoch: (word >> 49) as u16,
-            opened: (word >> 46 & 7) as u8,
-            turn: (word >> MOMENT_BITS) as u16,
+            epoch: (word >> EPOCH_SHIFT) as u16 & EPOCH_MASK,
+            opened: (word >> OPENED_SHIFT & 7) as u8,
+            turn: turn_of(word),
             phase,
         }
     }
+}
+
+/// Epoch and phase of a word: what a result has to agree with to count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Period(pub(super) u32);
+
+impl Period {
+    #[inline]
+    pub(super) const fn of(word: u64) -> Self {
+        Self((word >> EPOCH_SHIFT) as u32)
+    }
+
+    #[inline]
+    pub(super) const fn is_closed(self) -> bool {
+        self.0 >> (u64::BITS - 1 - EPOCH_SHIFT) == 0
+    }
+}
+
+/// The turn of a word.
+#[inline]
+pub(super) const fn turn_of(word: u64) -> u16 {
+    (word >> MOMENT_BITS) as u16
+}
+
+/// Whether `now` is in the window of a closed breaker's word.
+#[inline]
+pub(super) const fn is_in_window(word: u64, config: &BreakerConfig, now: Instant) -> bool {
+    ahead(word as u32 & MOMENT_MASK, moment(now)).wrapping_sub(1) < config.window_units()
 }
 
 /// Whether a window is bad enough, when `left` of its time is still to come.
@@ -186,11 +214,13 @@ fn trips(tally: &Tally, left: u32, config: &BreakerConfig) -> bool {
             || slow * 100 >= results * u64::from(config.slow_percent_max))
 }
 
-pub(super) const KIND_SHIFT: u32 = 44;
+const OPENED_SHIFT: u32 = MOMENT_BITS + 16;
+const EPOCH_SHIFT: u32 = OPENED_SHIFT + 3;
+const KIND_SHIFT: u32 = EPOCH_SHIFT + 15;
 const KIND_CLOSED: u64 = 0;
-const KIND_OPEN: u64 = 1;
-const KIND_HALF_OPEN: u64 = 2;
-pub(super) const EPOCH_MASK: u16 = (1 << 15) - 1;
+const KIND_OPEN: u64 = 2;
+const KIND_HALF_OPEN: u64 = 3;
+const EPOCH_MASK: u16 = (1 << 15) - 1;
 
 #[cfg(all(test, not(pivot_loom)))]
 mod tests {

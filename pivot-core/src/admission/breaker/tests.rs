@@ -101,8 +101,8 @@ fn a_panic_gives_a_probe_back() {
 
 #[test]
 fn failures_of_all_workers_count_together_whoever_has_a_lane() {
-    let blocks: Vec<LaneBlock> = (0..LaneBlock::count_for(2, 7)).map(|_| LaneBlock::new()).collect();
-    let breakers: Vec<Breaker> = (0..7).map(|index| Breaker::with_lanes(&blocks, index, 7)).collect();
+    let lanes: Vec<Lane> = (0..Lane::count_for(2, 7)).map(|_| Lane::new()).collect();
+    let breakers: Vec<Breaker> = (0..7).map(|index| Breaker::with_lanes(&lanes, index, 7)).collect();
     for (index, breaker) in breakers.iter().enumerate() {
         // The third worker has no lane.
         for worker in [0, 1, 2] {
@@ -164,15 +164,15 @@ fn a_clock_that_steps_leaves_it_neither_open_nor_closed_for_ever() {
 
 #[test]
 fn a_healthy_breaker_does_not_write_the_word_that_workers_share() {
-    let blocks = [LaneBlock::new(), LaneBlock::new()];
-    let breaker = Breaker::with_lanes(&blocks, 0, 1);
+    const STRIDE: usize = Lane::count_for(1, 1);
+    let lanes: Vec<Lane> = (0..Lane::count_for(2, 1)).map(|_| Lane::new()).collect();
+    let breaker = Breaker::with_lanes(&lanes, 0, 1);
     breaker.admit_by(0, &CONFIG, NOW).unwrap().report(false, QUICK, NOW);
-    let read =
-        || (breaker.word.load(Ordering::Relaxed), breaker.shared.results(2), blocks[1].0[0].results(2));
+    let read = || (breaker.word.load(Ordering::Relaxed), breaker.shared.results(2), lanes[STRIDE].results(2));
     let before = read();
     for _ in 0..1_000 {
         breaker.admit_by(0, &CONFIG, NOW).unwrap().report(false, QUICK, NOW);
     }
     assert_eq!(read(), before);
-    assert_eq!(blocks[0].0[0].results(State::unpack(before.0).turn), 1_001);
+    assert_eq!(lanes[0].results(State::unpack(before.0).turn), 1_001);
 }
