@@ -1,9 +1,9 @@
-//! A breaker between two workers: no failure is lost, no probe too many passes, no late result counts.
+//! A breaker and a retry budget between two workers: no failure is lost, no probe too many passes, no late result counts.
 #![cfg(pivot_loom)]
 
 use std::time::Duration;
 
-use pivot_core::admission::{Breaker, BreakerConfig, BreakerState, Lane};
+use pivot_core::admission::{Breaker, BreakerConfig, BreakerState, Lane, RetryBudget, RetryConfig};
 use pivot_core::time::Instant;
 
 const CONFIG: BreakerConfig = BreakerConfig { volume_min: 2, probes_max: 1, ..BreakerConfig::PRESET };
@@ -96,5 +96,28 @@ fn asking_while_the_last_probe_succeeds_is_refused_or_passes() {
         assert_eq!(breaker.state(), BreakerState::Closed);
         drop(passed);
         assert_eq!(breaker.state(), BreakerState::Closed);
+    });
+}
+
+#[test]
+fn two_workers_spend_one_retry_once() {
+    loom::model(|| {
+        let budget = leak(RetryBudget::new(RetryConfig { percent: 100, reserve_per_s: 0 }));
+        budget.count_call(NOW);
+        let other = loom::thread::spawn(|| u32::from(budget.try_retry(NOW)));
+        let here = u32::from(budget.try_retry(NOW));
+        assert_eq!(here + other.join().unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_call_that_is_counted_beside_a_retry_is_not_lost() {
+    loom::model(|| {
+        let budget = leak(RetryBudget::new(RetryConfig { percent: 100, reserve_per_s: 0 }));
+        budget.count_call(NOW);
+        let counting = loom::thread::spawn(|| budget.count_call(NOW));
+        assert!(budget.try_retry(NOW));
+        counting.join().unwrap();
+        assert!(budget.try_retry(NOW) && !budget.try_retry(NOW));
     });
 }

@@ -6,17 +6,25 @@
 pub mod breaker;
 mod class;
 mod connections;
+mod deadline;
+mod guard;
 mod key;
 mod permits;
 mod queue;
 mod rate_limit;
 mod refusal;
+mod retry_budget;
 
-pub use breaker::{Breaker, BreakerConfig, BreakerState, Lane, Ticket};
+pub use breaker::{
+    Breaker, BreakerConfig, BreakerState, Lane, Registry, RegistryError, RegistrySlot, Ticket,
+};
 pub use class::Class;
 pub use connections::{ConnectionPermit, Connections};
+pub use deadline::{DEADLINE_HEADER, Deadline, DeadlineValue};
+pub use guard::{Call, CallRefusal, Outbound, Upstream, UpstreamConfig};
 pub use key::{ClientKey, Seed};
 pub use permits::{Permit, Permits};
 pub use queue::{Entry, Queue, QueueNode};
 pub use rate_limit::{Quota, QuotaError, RateCell, RateLimiter};
 pub use refusal::Refusal;
+pub use retry_budget::{RetryBudget, RetryConfig};

@@ -35,6 +35,7 @@
 
 mod config;
 mod lane;
+mod registry;
 mod state;
 
 #[cfg(all(test, not(pivot_loom)))]
@@ -42,6 +43,7 @@ mod reference;
 
 pub use config::BreakerConfig;
 pub use lane::Lane;
+pub use registry::{Registry, RegistryError, RegistrySlot};
 
 use self::lane::{Tally, Writers};
 use self::state::{Event, Period, Phase, State};
