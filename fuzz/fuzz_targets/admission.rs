@@ -1,4 +1,4 @@
-//! Limiter, breaker and permits under any sequence of calls and any clock: bounds hold, nothing panics.
+//! Limiter, guarded calls and permits under any sequence of calls and any clock: bounds hold, nothing panics.
 #![no_main]
 
 use std::net::Ipv4Addr;
@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use pivot_core::admission::{
-    Breaker, BreakerConfig, Class, ClientKey, Permits, Quota, RateCell, RateLimiter, Seed,
+    Breaker, BreakerState, CallRefusal, Class, ClientKey, Deadline, Lane, Permits, Quota, RateCell,
+    RateLimiter, Seed, Upstream, UpstreamConfig,
 };
 use pivot_core::time::Instant;
 
@@ -14,13 +15,15 @@ fuzz_target!(|bytes: &[u8]| {
     let cells: Vec<RateCell> = (0..RateLimiter::cells_for(1)).map(|_| RateCell::new()).collect();
     let quota = Quota::new(100, Duration::from_secs(1), 5).expect("in range");
     let limiter = RateLimiter::new(&cells, quota);
-    let config = BreakerConfig::PRESET;
-    let breaker = Breaker::new();
+    let lanes: Vec<Lane> = (0..Lane::count_for(2, 1)).map(|_| Lane::new()).collect();
+    let mut config = UpstreamConfig::PRESET;
+    (config.breaker.volume_min, config.breaker.probes_max, config.breaker.results_max) = (4, 2, 30);
+    let upstream = Upstream::new(config, Breaker::with_lanes(&lanes, 0, 1));
     let permits = Permits::new(4, 1);
     let key = ClientKey::of_address(Ipv4Addr::LOCALHOST.into(), Seed(1, 2));
     let start = Instant::from_millis(1_000);
     let (mut now, mut admitted) = (start, 0_u64);
-    let (mut tickets, mut held) = (Vec::new(), Vec::new());
+    let (mut calls, mut held) = (Vec::new(), Vec::new());
     for pair in bytes.chunks_exact(2) {
         let amount = u64::from(pair[1]);
         match pair[0] % 8 {
@@ -35,10 +38,25 @@ fuzz_target!(|bytes: &[u8]| {
                 let earned = now.micros_since(start) / 10_000;
                 assert!(admitted <= 5 + earned + 1, "{admitted} admitted, {earned} earned");
             }
-            4 => tickets.extend(breaker.admit(&config, now)),
+            4 => {
+                let deadline = Deadline::at(now.plus(Duration::from_secs(60))).shortened_by(pair, now);
+                // Two workers have a lane each, the third has none.
+                let guard = upstream.guard(deadline).by(amount as u16 % 3);
+                match if amount < 128 { guard.try_call(now) } else { guard.try_retry(now) } {
+                    Ok(call) => calls.push(call),
+                    Err(CallRefusal::BreakerOpen { retry_at }) => {
+                        assert!(retry_at > now && upstream.breaker().state() != BreakerState::Closed);
+                    }
+                    Err(_) => {}
+                }
+            }
             5 => {
-                if let Some(ticket) = tickets.pop() {
-                    ticket.report(amount % 2 == 0, Duration::from_millis(amount * 40), now);
+                if let Some(call) = calls.pop() {
+                    match amount % 4 {
+                        0 => drop(call),
+                        1 => call.succeeded(now),
+                        _ => call.failed(now),
+                    }
                 }
             }
             6 => held.extend(permits.try_take(Class::ALL[usize::from(pair[1]) % Class::COUNT])),
@@ -46,4 +64,8 @@ fuzz_target!(|bytes: &[u8]| {
         }
         assert!(permits.taken_count() <= 4 && permits.taken_count() as usize == held.len());
     }
+    // Once nothing is out, a probe passes after the longest time that it can be open.
+    calls.clear();
+    let later = now.plus(config.breaker.open * 18);
+    assert!(upstream.guard(Deadline::NEVER).try_call(later).is_ok());
 });

@@ -381,7 +381,7 @@ fn every_field_of_the_breaker() {
 }
 
 #[test]
-fn failure_percent_max_and_probes_max_of_the_breaker() {
+fn percentages_results_max_and_probes_max_of_the_breaker() {
     let base = BreakerConfig {
         volume_min: 4,
         failures_max: 1_000,
@@ -389,18 +389,35 @@ fn failure_percent_max_and_probes_max_of_the_breaker() {
         open: SECOND,
         ..BreakerConfig::PRESET
     };
-    let mixed = |failure_percent_max| {
-        let mut server =
-            start(Draft { breaker: Some(BreakerConfig { failure_percent_max, ..base }), ..draft() });
-        let client = server.connect();
-        // `/large` fails for a third of these.
-        for target in ["GET /slow?ms=0", "GET /slow?ms=0", "GET /slow?ms=9000"].repeat(4) {
-            send(&mut server, client, target, "");
+    // Every third request takes nine seconds, or fails when it has run for five. How many of the others are refused?
+    let refused = |breaker, handler| {
+        let mut draft = Draft { breaker: Some(BreakerConfig { open: SECOND * 60, ..breaker }), ..draft() };
+        draft.timeouts.handler = handler;
+        let mut server = start(draft);
+        let mut refused = 0;
+        for round in 1..=12 {
+            let client = server.connect();
+            send(
+                &mut server,
+                client,
+                if round % 3 == 0 { "GET /slow?ms=9000" } else { "GET /slow?ms=0" },
+                "",
+            );
             server.advance(SECOND * 10);
+            refused += u32::from(round % 3 != 0 && codes(&text(&server, client)) == [503]);
         }
-        codes(&text(&server, client)).iter().filter(|&&code| code == 503).count()
+        refused
     };
-    assert!(mixed(20) > mixed(90), "{} {}", mixed(20), mixed(90));
+    let slow = |slow_percent_max| refused(BreakerConfig { slow_percent_max, ..base }, SECOND * 60);
+    assert!(slow(20) > 0 && slow(90) == 0, "{} {}", slow(20), slow(90));
+    let failing = |failure_percent_max| {
+        let slow = SECOND * 60;
+        refused(BreakerConfig { failure_percent_max, slow, ..base }, SECOND * 5)
+    };
+    assert!(failing(20) > 0 && failing(90) == 0, "{} {}", failing(20), failing(90));
+    // Of two results, four are never counted.
+    let last = |results_max| reached(BreakerConfig { results_max, ..base }, "GET /fail", 20, Duration::ZERO);
+    assert_eq!((last(2), last(100)), (20, 4));
     let at_once = |probes_max| {
         let breaker = BreakerConfig {
             probes_max,

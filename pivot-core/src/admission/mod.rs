@@ -3,20 +3,28 @@
 //! Values in, a permit or a [`Refusal`] out; no I/O, no clock, no HTTP. What workers share here is made of single
 //! atomic words, each changed by a pure function of the word and a short loop that swaps the result in.
 
-mod breaker;
+pub mod breaker;
 mod class;
 mod connections;
+mod deadline;
+mod guard;
 mod key;
 mod permits;
 mod queue;
 mod rate_limit;
 mod refusal;
+mod retry_budget;
 
-pub use breaker::{Breaker, BreakerConfig, BreakerState, Ticket};
+pub use breaker::{
+    Breaker, BreakerConfig, BreakerState, Lane, Registry, RegistryError, RegistrySlot, Ticket,
+};
 pub use class::Class;
 pub use connections::{ConnectionPermit, Connections};
+pub use deadline::{DEADLINE_HEADER, Deadline, DeadlineValue};
+pub use guard::{Call, CallRefusal, Outbound, Upstream, UpstreamConfig};
 pub use key::{ClientKey, Seed};
 pub use permits::{Permit, Permits};
 pub use queue::{Entry, Queue, QueueNode};
 pub use rate_limit::{Algorithm, Decision, LOG_MAX, Quota, QuotaError, RateCell, RateLimiter, RateSet};
 pub use refusal::Refusal;
+pub use retry_budget::{RetryBudget, RetryConfig};

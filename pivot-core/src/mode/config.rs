@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::admission::{BreakerConfig, Quota};
+use crate::admission::{BreakerConfig, Quota, UpstreamConfig};
 use crate::http::h1::decode::HEADERS_CAP;
 use crate::time::Duration;
 
@@ -166,13 +166,8 @@ impl Draft {
             ("timeouts.linger", millis(linger), 0, 60_000),
             ("timeouts.drain", millis(drain), 0, 3_600_000),
         ];
-        let mut index = 0;
-        while index < checks.len() {
-            let (field, value, min, max) = checks[index];
-            if value < min || value > max {
-                return Err(ConfigError { field, value, min, max });
-            }
-            index += 1;
+        if let Err(error) = check(&checks) {
+            return Err(error);
         }
         if let Some(breaker) = &self.breaker
             && let Err(error) = check_breaker(breaker)
@@ -185,14 +180,35 @@ impl Draft {
 
 const fn check_breaker(breaker: &BreakerConfig) -> Result<(), ConfigError> {
     let checks = [
-        ("breaker.window", breaker.window.as_secs(), 1, 255),
+        ("breaker.window", millis(breaker.window), 1_000, 3_600_000),
+        ("breaker.results_max", breaker.results_max as u64, 1, BreakerConfig::PRESET.results_max as u64),
         ("breaker.volume_min", breaker.volume_min as u64, 1, 1_000),
         ("breaker.failures_max", breaker.failures_max as u64, 1, 1_000),
         ("breaker.failure_percent_max", breaker.failure_percent_max as u64, 1, 100),
         ("breaker.slow", millis(breaker.slow), 1, 3_600_000),
+        ("breaker.slow_percent_max", breaker.slow_percent_max as u64, 1, 100),
         ("breaker.open", millis(breaker.open), 100, 3_600_000),
-        ("breaker.probes_max", breaker.probes_max as u64, 1, 15),
+        ("breaker.probes_max", breaker.probes_max as u64, 1, 100),
     ];
+    check(&checks)
+}
+
+/// Checks how calls to a service are guarded.
+///
+/// # Errors
+/// The first field that is out of its range, with its value and the range.
+pub const fn check_upstream(upstream: &UpstreamConfig) -> Result<(), ConfigError> {
+    if let Err(error) = check_breaker(&upstream.breaker) {
+        return Err(error);
+    }
+    check(&[
+        ("retries.percent", upstream.retries.percent as u64, 0, 1_000),
+        ("retries.reserve_per_s", upstream.retries.reserve_per_s as u64, 0, 10_000),
+        ("margin", millis(upstream.margin), 0, 60_000),
+    ])
+}
+
+const fn check(checks: &[(&'static str, u64, u64, u64)]) -> Result<(), ConfigError> {
     let mut index = 0;
     while index < checks.len() {
         let (field, value, min, max) = checks[index];
@@ -237,7 +253,35 @@ mod tests {
         draft.timeouts.idle = Duration::ZERO;
         assert_eq!(draft.build().unwrap_err().field, "timeouts.idle");
         draft = Profile::High.draft();
-        draft.breaker = Some(BreakerConfig { probes_max: 16, ..BreakerConfig::PRESET });
+        draft.breaker = Some(BreakerConfig { probes_max: 101, ..BreakerConfig::PRESET });
         assert_eq!(draft.build().unwrap_err().field, "breaker.probes_max");
+    }
+
+    #[test]
+    fn every_field_of_a_guarded_service_has_a_range() {
+        let preset = UpstreamConfig::PRESET;
+        assert_eq!(check_upstream(&preset), Ok(()));
+        let breaker = BreakerConfig::PRESET;
+        let wrong = [
+            ("breaker.window", BreakerConfig { window: Duration::ZERO, ..breaker }),
+            ("breaker.results_max", BreakerConfig { results_max: 1 << 24, ..breaker }),
+            ("breaker.volume_min", BreakerConfig { volume_min: 0, ..breaker }),
+            ("breaker.failures_max", BreakerConfig { failures_max: 0, ..breaker }),
+            ("breaker.failure_percent_max", BreakerConfig { failure_percent_max: 101, ..breaker }),
+            ("breaker.slow", BreakerConfig { slow: Duration::ZERO, ..breaker }),
+            ("breaker.slow_percent_max", BreakerConfig { slow_percent_max: 0, ..breaker }),
+            ("breaker.open", BreakerConfig { open: Duration::from_secs(3_601), ..breaker }),
+            ("breaker.probes_max", BreakerConfig { probes_max: 0, ..breaker }),
+        ];
+        for (field, breaker) in wrong {
+            let error = check_upstream(&UpstreamConfig { breaker, ..preset }).unwrap_err();
+            assert_eq!(error.field, field);
+        }
+        let mut retries = preset.retries;
+        retries.percent = 1_001;
+        let error = check_upstream(&UpstreamConfig { retries, ..preset }).unwrap_err();
+        assert_eq!((error.field, error.max), ("retries.percent", 1_000));
+        let margin = Duration::from_secs(61);
+        assert_eq!(check_upstream(&UpstreamConfig { margin, ..preset }).unwrap_err().field, "margin");
     }
 }

@@ -22,7 +22,7 @@ pub struct Shared {
     pub(super) head_limits: HeadLimits,
     pub(super) router: Router<'static>,
     pub(super) limiter: RateLimiter<'static>,
-    pub(super) breakers: &'static [Breaker],
+    pub(super) breakers: &'static [Breaker<'static>],
     pub(super) permits: Permits,
     pub(super) connections: Connections<'static>,
     pub(super) requests: Pool<'static, RequestHead>,
@@ -115,7 +115,7 @@ impl Shared {
             .with::<Node>(config.router_nodes_max)
             .with::<Entry>(if R::COUNT == 0 { 1 } else { R::COUNT })
             .with::<RateSet>(RateLimiter::sets_for(config.clients_max))
-            .with::<Breaker>(breaker_count)
+            .with::<Breaker<'static>>(breaker_count)
             .with::<AtomicU32>(Connections::clients_for(
                 config.connections_max,
                 config.connections_per_client,
