@@ -32,6 +32,13 @@ pub(super) enum Phase {
     Lingering,
 }
 
+impl Phase {
+    /// Whether the connections in this phase are linked in a list.
+    pub(super) const fn has_list(self) -> bool {
+        matches!(self, Self::Partial | Self::Stalled)
+    }
+}
+
 /// A connection's entry in its worker's table.
 #[derive(Debug)]
 pub(super) struct Connection<S> {
@@ -55,6 +62,8 @@ pub(super) struct Connection<S> {
     pub(super) peer_ended: bool,
     /// The client may not send what it announced: the connection ends after this answer.
     pub(super) must_linger: bool,
+    /// It is in the list of those that rest, or have rested there last.
+    pub(super) is_rested: bool,
     /// It is in the list of those whose output goes out at the end of the turn.
     pub(super) is_held_back: bool,
     pub(super) close_reason: crate::monitor::CloseReason,
@@ -82,6 +91,7 @@ impl<S> Connection<S> {
             end_is_near: false,
             peer_ended: false,
             must_linger: false,
+            is_rested: false,
             is_held_back: false,
             close_reason: crate::monitor::CloseReason::Finished,
         }

@@ -14,7 +14,7 @@ use crate::http::h1::decode::BodyLength;
 use crate::monitor::{CloseReason, Outcome, WorkerStats};
 use crate::pool::Guard;
 use crate::router::Router;
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 
 /// A request on its way to its handler.
 pub struct Admitted<R: 'static> {
@@ -54,7 +54,7 @@ pub(super) struct Running {
     /// Since when it waits for the client.
     waits_since: Option<Instant>,
     /// How far the client may still fall behind its pace.
-    slack: Duration,
+    slack_us: u64,
     /// When the content has to be complete; set when it is first waited for.
     body_until: Instant,
     /// How much of what came behind the head was content.
@@ -75,7 +75,7 @@ impl Running {
             since: Instant::ZERO,
             deadline: Instant::NEVER,
             waits_since: None,
-            slack: Duration::ZERO,
+            slack_us: 0,
             body_until: Instant::NEVER,
             skip_len: 0,
             is_answered: false,
@@ -147,8 +147,8 @@ where
         running.permit = Some(permit);
         running.ticket = ticket;
         running.since = entry.since;
-        running.deadline = self.now.plus(shared.config.timeouts.handler);
-        running.slack = shared.config.timeouts.grace;
+        running.deadline = self.now.plus_micros(shared.waits.handler_us);
+        running.slack_us = shared.waits.grace_us;
         if connection.peer_ended {
             exchange.windows().input.handle_end();
         }
@@ -250,7 +250,7 @@ where
             let until = running.body_until;
             if running.waits_since.is_none() {
                 running.waits_since = Some(self.now);
-                let deadline = self.now.plus(running.slack).min(until);
+                let deadline = self.now.plus_micros(running.slack_us).min(until);
                 self.set_deadline(index, deadline);
             }
             self.extend_deadline(index, moved_len, rate_min);
@@ -272,7 +272,7 @@ where
         let running = &mut self.running[slot as usize];
         if let Some(since) = running.waits_since.take() {
             running.deadline = running.deadline.plus(self.now.since(since));
-            running.slack = self.connections[running.connection as usize].deadline.since(self.now);
+            running.slack_us = self.connections[running.connection as usize].deadline.micros_since(self.now);
         }
     }
 

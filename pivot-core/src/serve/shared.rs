@@ -14,12 +14,14 @@ use crate::pool::{Object, Pool, Slot};
 use crate::router::{Entry, Node, Pattern, RouteError, RouteIndex, Router};
 use crate::storage::{Arena, Budget, Plan, SpaceFull, take_one};
 use crate::sync::{AtomicBool, AtomicU32, Ordering};
+use crate::time::micros;
 
 /// Limits, pools, routes and counts that every worker uses: N workers admit no more than one would.
 pub struct Shared {
     pub(super) config: Config,
     pub(super) breaker_config: BreakerConfig,
     pub(super) head_limits: HeadLimits,
+    pub(super) waits: Waits,
     pub(super) router: Router<'static>,
     pub(super) limiter: RateLimiter<'static>,
     pub(super) breakers: &'static [Breaker<'static>],
@@ -33,6 +35,13 @@ pub struct Shared {
     pub(super) seed: Seed,
     is_draining: AtomicBool,
     budget: Budget,
+}
+
+/// The time-outs that every request needs, in microseconds: a `Duration` would be converted each time.
+pub(super) struct Waits {
+    pub(super) idle_us: u64,
+    pub(super) handler_us: u64,
+    pub(super) grace_us: u64,
 }
 
 impl Shared {
@@ -74,6 +83,11 @@ impl Shared {
                 head_size_max: config.head_size_max as u16,
                 target_size_max: config.target_size_max as u16,
                 headers_max: config.headers_max as u16,
+            },
+            waits: Waits {
+                idle_us: micros(config.timeouts.idle),
+                handler_us: micros(config.timeouts.handler),
+                grace_us: micros(config.timeouts.grace),
             },
             router,
             limiter: RateLimiter::new(sets, config.quota),

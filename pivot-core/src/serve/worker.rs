@@ -52,8 +52,9 @@ pub struct Worker<S: 'static, H, R: Routes + 'static, M, F: 'static> {
     pub(super) now: Instant,
     pub(super) connections: &'static mut [Connection<S>],
     free: u32,
+    /// In the order of their last rest. Who has begun something since is taken out when somebody looks, or rests again.
+    rested: List,
     /// By phase: who has waited longest is first.
-    pub(super) idle: List,
     pub(super) heads: List,
     pub(super) stalled: List,
     pub(super) queue: Queue,
@@ -147,7 +148,7 @@ where
             now,
             connections,
             free: 0,
-            idle: List::EMPTY,
+            rested: List::EMPTY,
             heads: List::EMPTY,
             stalled: List::EMPTY,
             queue,
@@ -246,8 +247,8 @@ where
             self.refuse_queued(entry.item, Refusal::QueueExpired);
         }
         if self.shared.is_draining() {
-            while self.idle.first != NONE {
-                self.close(self.idle.first, CloseReason::Drained);
+            while let Some(index) = self.first_idle() {
+                self.close(index, CloseReason::Drained);
             }
         }
     }
@@ -308,12 +309,11 @@ where
     ///
     /// For a backend that has run out of descriptors.
     pub fn evict_idle(&mut self) -> bool {
-        let index = self.idle.first;
-        if index == NONE {
-            return false;
+        let index = self.first_idle();
+        if let Some(index) = index {
+            self.close(index, CloseReason::Evicted);
         }
-        self.close(index, CloseReason::Evicted);
-        true
+        index.is_some()
     }
 
     /// Counts an error of accepting.
@@ -357,26 +357,59 @@ where
 
     /// Puts a connection to rest between requests.
     pub(super) fn enter_idle(&mut self, index: u32) {
-        let deadline = self.now.plus(self.shared.config.timeouts.idle);
         self.enter(index, Phase::Idle);
-        self.set_deadline(index, deadline);
+        if self.rested.last != index {
+            self.leave_rested(index);
+            self.rested.push(self.connections, index);
+            self.connections[index as usize].is_rested = true;
+        }
+        self.set_deadline(index, self.now.plus_micros(self.shared.waits.idle_us));
+    }
+
+    /// The connection that has been idle for longest.
+    ///
+    /// Takes out those that are not idle any more: as many steps as connections came to rest since, all in all.
+    fn first_idle(&mut self) -> Option<u32> {
+        while let Some(connection) = self.connections.get(self.rested.first as usize) {
+            if connection.phase == Phase::Idle {
+                return Some(self.rested.first);
+            }
+            self.leave_rested(self.rested.first);
+        }
+        None
+    }
+
+    fn leave_rested(&mut self, index: u32) {
+        if core::mem::take(&mut self.connections[index as usize].is_rested) {
+            self.rested.remove(self.connections, index);
+        }
     }
 
     /// Changes the phase, and takes the connection out of the list of its old one.
     #[inline]
     pub(super) fn enter(&mut self, index: u32, phase: Phase) {
-        let connection = &mut self.connections[index as usize];
-        let old = core::mem::replace(&mut connection.phase, phase);
+        let old = core::mem::replace(&mut self.connections[index as usize].phase, phase);
+        if old.has_list() || phase.has_list() {
+            self.change_list(index, old, phase);
+        }
+    }
+
+    #[cold]
+    fn change_list(&mut self, index: u32, old: Phase, new: Phase) {
         match old {
-            Phase::Idle => self.idle.remove(self.connections, index),
             Phase::Partial => self.heads.remove(self.connections, index),
             Phase::Stalled => self.stalled.remove(self.connections, index),
             _ => {}
         }
-        match phase {
-            Phase::Idle => self.idle.push(self.connections, index),
-            Phase::Partial => self.heads.push(self.connections, index),
-            Phase::Stalled => self.stalled.push(self.connections, index),
+        match new {
+            Phase::Partial => {
+                self.leave_rested(index);
+                self.heads.push(self.connections, index);
+            }
+            Phase::Stalled => {
+                self.leave_rested(index);
+                self.stalled.push(self.connections, index);
+            }
             _ => {}
         }
     }
@@ -410,6 +443,7 @@ where
             _ => {}
         }
         self.enter(index, Phase::Free);
+        self.leave_rested(index);
         self.timers.disarm(index);
         let connection = &mut self.connections[index as usize];
         connection.request = None;

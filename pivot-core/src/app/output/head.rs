@@ -149,6 +149,7 @@ impl Output {
     }
 
     /// Opens the head of an answer that is given whole. `false`: it is complete, since its status has no content.
+    #[inline]
     fn open_whole(&mut self, kind: ContentType<'_>, clock: &Clockface) -> Result<bool, SendError> {
         self.open(clock)?;
         if self.stage != Stage::Head {
@@ -173,6 +174,7 @@ impl Output {
         }
     }
 
+    #[inline]
     pub(super) fn insert_type(&mut self, kind: ContentType<'_>) -> Result<(), SendError> {
         match kind {
             ContentType::Absent => Ok(()),
@@ -188,6 +190,7 @@ impl Output {
     }
 
     /// Starts the head: the status line, and the date where it is known.
+    #[inline]
     pub(super) fn open(&mut self, clock: &Clockface) -> Result<(), SendError> {
         if let Some(error) = self.error {
             return Err(error);
