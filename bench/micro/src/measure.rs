@@ -22,9 +22,9 @@ pub(crate) struct Spread {
     pub(crate) most: f64,
 }
 
-pub(crate) const ROUNDS: usize = 21;
-/// A round takes about this long for each side.
-const ROUND_NS: f64 = 4_000_000.0;
+pub(crate) const ROUNDS: usize = 101;
+/// A round takes about this long for each side: less than a turn of the scheduler, so that most rounds are undisturbed.
+const ROUND_NS: f64 = 1_000_000.0;
 
 /// Instructions of one operation: what `CYCLE` more of them add to a whole program under callgrind, by `CYCLE`.
 ///

@@ -109,11 +109,11 @@ impl Router<'_> {
     fn search(&self, method: Method, path: &[u8], params: &mut Params) -> Result<RouteIndex, MethodSet> {
         let mut allow = MethodSet::EMPTY;
         let text = Text::new(path);
-        let Some(mut node) = self.nodes.first() else { return Err(allow) };
-        if path.len() > usize::from(u16::MAX) {
+        let Some(mut node) = self.nodes.get(usize::from(self.start)) else { return Err(allow) };
+        if path.first() != Some(&b'/') || path.len() > usize::from(u16::MAX) {
             return Err(allow);
         }
-        let mut at = 0;
+        let mut at = usize::from(node.len);
         loop {
             if at < path.len() {
                 if let Some(child) = self.text_child(node, text.word(at)) {
@@ -128,45 +128,55 @@ impl Router<'_> {
                 }
                 allow = union(allow, node.methods);
             }
-            // No further by text: the next best is a segment or the rest, here or further up. Its place follows from
-            // the parameter above it, so there is nothing to remember on the way down.
+            // No further by text: the next best is a segment or the rest, here or further up.
             let mut link = node.otherwise;
+            if let Some(next) = self.nodes.get(usize::from(node.param))
+                && node.param != NONE
+            {
+                if let Some((start, end)) = taken(&text, path, Kind::Param, at) {
+                    params.set_last(next.param_count, start, end);
+                    (node, at) = (next, end);
+                    continue;
+                }
+                link = next.instead;
+            }
+            // The place of one further up follows from the parameter above it, so there is nothing to remember on the
+            // way down.
             node = loop {
                 let next = match self.nodes.get(usize::from(link)) {
                     Some(next) if link != NONE => next,
                     _ => return Err(allow),
                 };
                 let slash = params.end(next.param_count.wrapping_sub(1)) + usize::from(next.offset);
-                if path.get(slash) == Some(&b'/') {
-                    let start = slash + 1;
-                    let end = if next.kind == Kind::Rest { path.len() } else { text.segment_end(start) };
-                    if end > start {
-                        params.set_last(next.param_count, start, end);
-                        at = end;
-                        break next;
-                    }
+                if let Some((start, end)) = taken(&text, path, next.kind, slash) {
+                    params.set_last(next.param_count, start, end);
+                    at = end;
+                    break next;
                 }
                 link = next.instead;
             };
         }
     }
 
-    /// The child whose text the path goes on with. Looks at the first bytes of eight children at a time.
+    /// The child whose text the path goes on with. Few children are looked at one by one, which the processor can do
+    /// ahead of time; of many, the first bytes of eight at a time.
     #[inline(always)]
     fn text_child(&self, node: &Node, word: u64) -> Option<&Node> {
         let mut first = usize::from(node.child);
-        let mut left = node.child_count;
-        if left == 1 {
-            return self.nodes.get(first).filter(|only| only.begins(word));
+        let mut left = usize::from(node.child_count);
+        if left <= FEW_CHILDREN {
+            return self.nodes.get(first..first + left)?.iter().find(|child| child.begins(word));
         }
-        while left > 0 {
+        loop {
             if let Some(index) = self.nodes.get(first)?.sibling(word as u8) {
                 return self.nodes.get(first + index).filter(|child| child.begins(word));
             }
+            if left <= 8 {
+                return None;
+            }
             first += 8;
-            left = left.saturating_sub(8);
+            left -= 8;
         }
-        None
     }
 
     /// The route of `method` among those that end at `node`.
@@ -190,6 +200,18 @@ impl Router<'_> {
     }
 }
 
+/// Start and end of what an edge without text takes of a path, where its slash has to be at `slash`: a segment or the rest,
+/// if it is not empty.
+#[inline(always)]
+fn taken(text: &Text<'_>, path: &[u8], kind: Kind, slash: usize) -> Option<(usize, usize)> {
+    if path.get(slash) != Some(&b'/') {
+        return None;
+    }
+    let start = slash + 1;
+    let end = if kind == Kind::Rest { path.len() } else { text.segment_end(start) };
+    (end > start).then_some((start, end))
+}
+
 /// The answer if no route was found: `allow` has the methods of the patterns that match.
 #[cold]
 fn miss(allow: MethodSet) -> Found {
@@ -205,3 +227,6 @@ fn miss(allow: MethodSet) -> Found {
 fn union(one: MethodSet, other: MethodSet) -> MethodSet {
     other.iter().fold(one, MethodSet::with)
 }
+
+/// Up to so many children are compared one by one.
+const FEW_CHILDREN: usize = 4;

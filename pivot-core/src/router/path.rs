@@ -32,7 +32,7 @@
 
 use core::fmt;
 
-use crate::word::{HIGH_BITS, Text, marks, spread};
+use crate::word::{HIGH_BITS, marks, pack_short, spread};
 
 /// What a raw path needs before it can be routed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,21 +78,19 @@ impl core::error::Error for PathError {}
 /// Of a path without escapes, [`PathError::Nul`], [`NotUtf8`](PathError::NotUtf8) and
 /// [`DotSegment`](PathError::DotSegment); of others, nothing yet.
 pub fn check(raw: &[u8]) -> Result<Form, PathError> {
-    let text = Text::new(raw);
-    let mut at = 0;
+    let (words, rest) = raw.as_chunks::<8>();
     // The start counts as a slash: a segment begins there.
     let mut before = u64::from(b'/');
-    while at < raw.len() {
-        // Zeros after the end would look like zero bytes of the path.
-        let padding = if raw.len() - at < 8 { u64::MAX << (8 * (raw.len() - at)) } else { 0 };
-        let word = text.word(at) | (spread(b'a') & padding);
+    for word in words {
+        let word = u64::from_le_bytes(*word);
         if may_need_care(word, before) {
             return check_slowly(raw);
         }
         before = word >> 56;
-        at += 8;
     }
-    Ok(Form::Plain)
+    // Zeros after the end would look like zero bytes of the path.
+    let last = pack_short(rest) | spread(b'a') << (8 * rest.len());
+    if may_need_care(last, before) { check_slowly(raw) } else { Ok(Form::Plain) }
 }
 
 /// Decodes a raw path: returns the length of its text in `into`. An escaped slash becomes a zero byte.

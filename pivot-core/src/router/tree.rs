@@ -40,6 +40,8 @@ pub struct Router<'s> {
     /// The nodes, the root first, then those in use, then the others.
     pub(super) nodes: &'s mut [Node],
     node_count: usize,
+    /// Where a search begins: behind the slash that all paths begin with, if a node stands there, else at the root.
+    pub(super) start: u16,
     /// The routes in the order in which they were added. Entries that are not in use belong to no list.
     pub(super) entries: &'s mut [Entry],
     route_count: usize,
@@ -56,7 +58,7 @@ impl<'s> Router<'s> {
         let (nodes, entries) = (&mut nodes[..node_capacity], &mut entries[..route_capacity]);
         // What another router left here must not be taken for a part of this one. Entries are reached by nodes only.
         nodes.fill(Node::EMPTY);
-        Self { node_count: node_capacity.min(1), nodes, entries, route_count: 0 }
+        Self { node_count: node_capacity.min(1), start: ROOT, nodes, entries, route_count: 0 }
     }
 
     /// Adds a route. The order of calls gives routes their index and makes no other difference.
@@ -255,6 +257,11 @@ impl<'s> Router<'s> {
 
     /// Computes of all nodes what follows from their places in the tree. At most nodes × depth steps.
     fn relink(&mut self) {
+        self.start = match self.nodes.first() {
+            // A root with more than one text would have two that begin with a slash.
+            Some(root) if root.child_count > 0 && self.nodes[usize::from(root.child)].len == 1 => root.child,
+            _ => ROOT,
+        };
         for index in 0..self.node_count {
             let (offset, param_count) = self.measure(index);
             let otherwise = self.after(Kind::Text, index as u16);
