@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use pivot_core::admission::{
-    Breaker, BreakerConfig, Class, ClientKey, Permits, Quota, RateCell, RateLimiter, Seed,
+    Algorithm, Breaker, BreakerConfig, Class, ClientKey, Permits, Quota, RateLimiter, RateSet, Seed,
 };
 use pivot_core::time::Instant;
 
 fuzz_target!(|bytes: &[u8]| {
-    let cells: Vec<RateCell> = (0..RateLimiter::cells_for(1)).map(|_| RateCell::new()).collect();
-    let quota = Quota::new(100, Duration::from_secs(1), 5).expect("in range");
-    let limiter = RateLimiter::new(&cells, quota);
+    let Some((&first, bytes)) = bytes.split_first() else { return };
+    let algorithm = Algorithm::ALL[usize::from(first) % Algorithm::ALL.len()];
+    let sets: Vec<RateSet> = (0..RateLimiter::sets_for(1)).map(|_| RateSet::new()).collect();
+    let quota = Quota::with(algorithm, 5, Duration::from_secs(1), 5).expect("in range");
+    let limiter = RateLimiter::new(&sets, quota);
     let config = BreakerConfig::PRESET;
     let breaker = Breaker::new();
     let permits = Permits::new(4, 1);
@@ -32,8 +34,9 @@ fuzz_target!(|bytes: &[u8]| {
                     Ok(()) => admitted += u64::from(cost),
                     Err(retry_at) => assert!(retry_at > now),
                 }
-                let earned = now.micros_since(start) / 10_000;
-                assert!(admitted <= 5 + earned + 1, "{admitted} admitted, {earned} earned");
+                // Five a second; windows and counters may let the quota of two of them through at once.
+                let earned = now.micros_since(start) / 200_000;
+                assert!(admitted <= 10 + earned, "{algorithm:?}: {admitted} admitted, {earned} earned");
             }
             4 => tickets.extend(breaker.admit(&config, now)),
             5 => {

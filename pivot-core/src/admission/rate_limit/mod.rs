@@ -88,7 +88,7 @@ pub use policy::{LIMITS_MAX, Limit, Policy, PolicyError, Verdict};
 pub use quota::{Algorithm, Quota, QuotaError};
 pub use sliding_log::LOG_MAX;
 
-use key_table::WAYS;
+use key_table::{Place, WAYS};
 use live::LiveQuota;
 use quota::{FRACTION, fine};
 use sketch::Sketch;
@@ -202,14 +202,12 @@ impl<'s> RateLimiter<'s> {
         let moment = fine(now);
         let (set, tag, first) = self.place(key);
         set.turn(&quota, moment);
-        let wait = match set.find(tag, first) {
-            Some((_, word)) => quota.next(word & STATE_MASK, cost, moment).err(),
-            None if set.find_free(&quota, first, moment).is_some()
-                && self.sketch.is_idle(key.bits(), &quota, moment) =>
-            {
+        let wait = match set.look(&quota, tag, first, moment) {
+            Place::Known(_, word) => quota.next(word & STATE_MASK, cost, moment).err(),
+            Place::Free(..) if self.sketch.is_idle(key.bits(), &quota, moment) => {
                 quota.next(quota.fresh(moment), cost, moment).err()
             }
-            None => self.sketch.check(key.bits(), &quota, cost, moment).err(),
+            _ => self.sketch.check(key.bits(), &quota, cost, moment).err(),
         };
         self.decision(&quota, key, cost, wait, now)
     }
@@ -224,9 +222,9 @@ impl<'s> RateLimiter<'s> {
     ) -> Decision {
         let moment = fine(now);
         let (set, tag, first) = self.place(key);
-        let standing = match set.find(tag, first) {
-            Some((_, word)) => quota.standing(word & STATE_MASK, moment),
-            None => self.sketch.standing(key.bits(), quota, moment),
+        let standing = match set.look(quota, tag, first, moment) {
+            Place::Known(_, word) => quota.standing(word & STATE_MASK, moment),
+            _ => self.sketch.standing(key.bits(), quota, moment),
         };
         Decision {
             quota: *quota,
@@ -248,17 +246,14 @@ impl<'s> RateLimiter<'s> {
     fn step(&self, quota: &Quota, key: ClientKey, cost: u32, now: u64) -> Result<(), u64> {
         let (set, tag, first) = self.place(key);
         set.turn(quota, now);
-        let is_owing = || !self.sketch.is_idle(key.bits(), quota, now);
         loop {
-            let (cell, word, state) = if let Some((cell, word)) = set.find(tag, first) {
-                (cell, word, word & STATE_MASK)
-            } else if let Some((cell, word)) = set.find_free(quota, first, now)
+            let (cell, word, state) = match set.look(quota, tag, first, now) {
+                Place::Known(cell, word) => (cell, word, word & STATE_MASK),
                 // Who owes the sketch something stays there until that is settled: moving does not make debts go away.
-                && !is_owing()
-            {
-                (cell, word, quota.fresh(now))
-            } else {
-                return self.sketch.charge(key.bits(), quota, cost, now);
+                Place::Free(cell, word) if self.sketch.is_idle(key.bits(), quota, now) => {
+                    (cell, word, quota.fresh(now))
+                }
+                _ => return self.sketch.charge(key.bits(), quota, cost, now),
             };
             if swap(cell, word, tag << STATE_BITS | quota.next(state, cost, now)?) {
                 return Ok(());
