@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use pivot_core::admission::{
-    Breaker, BreakerState, CallRefusal, Class, ClientKey, Deadline, Lane, Permits, Quota, RateCell,
-    RateLimiter, Seed, Upstream, UpstreamConfig,
+    Algorithm, Breaker, BreakerState, CallRefusal, Class, ClientKey, Deadline, Lane, Permits, Quota,
+    RateLimiter, RateSet, Seed, Upstream, UpstreamConfig,
 };
 use pivot_core::time::Instant;
 
 fuzz_target!(|bytes: &[u8]| {
-    let cells: Vec<RateCell> = (0..RateLimiter::cells_for(1)).map(|_| RateCell::new()).collect();
-    let quota = Quota::new(100, Duration::from_secs(1), 5).expect("in range");
-    let limiter = RateLimiter::new(&cells, quota);
+    let Some((&first, bytes)) = bytes.split_first() else { return };
+    let algorithm = Algorithm::ALL[usize::from(first) % Algorithm::ALL.len()];
+    let sets: Vec<RateSet> = (0..RateLimiter::sets_for(1)).map(|_| RateSet::new()).collect();
+    let quota = Quota::with(algorithm, 5, Duration::from_secs(1), 5).expect("in range");
+    let limiter = RateLimiter::new(&sets, quota);
     let lanes: Vec<Lane> = (0..Lane::count_for(2, 1)).map(|_| Lane::new()).collect();
     let mut config = UpstreamConfig::PRESET;
     (config.breaker.volume_min, config.breaker.probes_max, config.breaker.results_max) = (4, 2, 30);
@@ -35,8 +37,9 @@ fuzz_target!(|bytes: &[u8]| {
                     Ok(()) => admitted += u64::from(cost),
                     Err(retry_at) => assert!(retry_at > now),
                 }
-                let earned = now.micros_since(start) / 10_000;
-                assert!(admitted <= 5 + earned + 1, "{admitted} admitted, {earned} earned");
+                // Five a second; windows and counters may let the quota of two of them through at once.
+                let earned = now.micros_since(start) / 200_000;
+                assert!(admitted <= 10 + earned, "{algorithm:?}: {admitted} admitted, {earned} earned");
             }
             4 => {
                 let deadline = Deadline::at(now.plus(Duration::from_secs(60))).shortened_by(pair, now);

@@ -18,14 +18,32 @@ pub struct Seed(pub u64, pub u64);
 impl ClientKey {
     /// The key of a client's address.
     pub fn of_address(address: IpAddr, seed: Seed) -> Self {
-        let word = match address {
-            IpAddr::V4(v4) => 0xffff_0000_0000 | u64::from(u32::from(v4)),
-            IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
-                Some(v4) => 0xffff_0000_0000 | u64::from(u32::from(v4)),
-                None => (u128::from(v6) >> 64) as u64,
-            },
-        };
-        Self(NonZeroU64::new(mix(word, seed)).unwrap_or(NonZeroU64::MIN))
+        let mut hash = SipHash::new(seed);
+        hash.word(word_of(address));
+        Self(hash.finish())
+    }
+
+    /// The key of whatever a limit is counted for: a user, an API key, a route, or several of these together.
+    ///
+    /// Parts count in their order. What they hold cannot run together: `ab`, `c` and `a`, `bc` are two keys.
+    ///
+    /// ```
+    /// use pivot_core::admission::{ClientKey, Part, Seed};
+    /// let seed = Seed(1, 2);
+    /// let key = |route| ClientKey::of_parts(&[Part::ApiKey(b"s3cr3t"), Part::Route(route)], seed);
+    /// assert_ne!(key(1), key(2));
+    /// ```
+    pub fn of_parts(parts: &[Part<'_>], seed: Seed) -> Self {
+        let mut hash = SipHash::new(seed);
+        for part in parts {
+            match *part {
+                Part::Address(address) => hash.part(1, &word_of(address).to_le_bytes()),
+                Part::User(name) => hash.part(2, name),
+                Part::ApiKey(key) => hash.part(3, key),
+                Part::Route(index) => hash.part(4, &index.to_le_bytes()),
+            }
+        }
+        Self(hash.finish())
     }
 
     /// The key's 64 bits, evenly spread.
@@ -34,26 +52,98 @@ impl ClientKey {
     }
 }
 
-/// SipHash-1-3 of one word (Aumasson and Bernstein, 2012): what hash tables that face strangers use.
-fn mix(word: u64, Seed(k0, k1): Seed) -> u64 {
-    let mut v = [
-        k0 ^ 0x736f_6d65_7073_6575,
-        k1 ^ 0x646f_7261_6e64_6f6d,
-        k0 ^ 0x6c79_6765_6e65_7261,
-        k1 ^ 0x7465_6462_7974_6573,
-    ];
-    for block in [word, 8 << 56] {
-        v[3] ^= block;
-        round(&mut v);
-        v[0] ^= block;
-    }
-    v[2] ^= 0xff;
-    for _ in 0..3 {
-        round(&mut v);
-    }
-    v[0] ^ v[1] ^ v[2] ^ v[3]
+/// One part of what a limit is counted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part<'a> {
+    /// A client's address; IPv6 by its /64.
+    Address(IpAddr),
+    /// A user's name or number.
+    User(&'a [u8]),
+    /// An API key.
+    ApiKey(&'a [u8]),
+    /// A route, by its index.
+    Route(u32),
 }
 
+/// An address as one word: IPv4 as it is when mapped into IPv6, IPv6 by its /64.
+const fn word_of(address: IpAddr) -> u64 {
+    let v4 = match address {
+        IpAddr::V4(v4) => v4,
+        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
+            Some(v4) => v4,
+            None => return (v6.to_bits() >> 64) as u64,
+        },
+    };
+    0xffff_0000_0000 | v4.to_bits() as u64
+}
+
+/// SipHash-1-3 (Aumasson and Bernstein, 2012): what hash tables that face strangers use.
+struct SipHash {
+    v: [u64; 4],
+    len: u64,
+    /// Bytes that do not fill a word yet.
+    tail: u64,
+}
+
+impl SipHash {
+    #[inline]
+    const fn new(Seed(k0, k1): Seed) -> Self {
+        let v = [
+            k0 ^ 0x736f_6d65_7073_6575,
+            k1 ^ 0x646f_7261_6e64_6f6d,
+            k0 ^ 0x6c79_6765_6e65_7261,
+            k1 ^ 0x7465_6462_7974_6573,
+        ];
+        Self { v, len: 0, tail: 0 }
+    }
+
+    /// Takes in eight bytes, after a whole number of words.
+    #[inline]
+    fn word(&mut self, word: u64) {
+        self.len += 8;
+        self.block(word);
+    }
+
+    /// Takes in a part: what it is, how long it is, and what it holds.
+    fn part(&mut self, kind: u8, bytes: &[u8]) {
+        self.byte(kind);
+        for byte in (bytes.len() as u32).to_le_bytes() {
+            self.byte(byte);
+        }
+        for &byte in bytes {
+            self.byte(byte);
+        }
+    }
+
+    fn byte(&mut self, byte: u8) {
+        let place = self.len % 8;
+        self.tail |= (byte as u64) << (8 * place);
+        self.len += 1;
+        if place == 7 {
+            self.block(self.tail);
+            self.tail = 0;
+        }
+    }
+
+    #[inline]
+    fn block(&mut self, word: u64) {
+        self.v[3] ^= word;
+        round(&mut self.v);
+        self.v[0] ^= word;
+    }
+
+    #[inline]
+    fn finish(mut self) -> NonZeroU64 {
+        self.block(self.tail | self.len << 56);
+        self.v[2] ^= 0xff;
+        for _ in 0..3 {
+            round(&mut self.v);
+        }
+        NonZeroU64::new(self.v[0] ^ self.v[1] ^ self.v[2] ^ self.v[3]).unwrap_or(NonZeroU64::MIN)
+    }
+}
+
+#[inline]
 fn round(v: &mut [u64; 4]) {
     v[0] = v[0].wrapping_add(v[1]);
     v[1] = v[1].rotate_left(13) ^ v[0];
@@ -78,7 +168,39 @@ mod tests {
         for word in [0, 1, 0xffff_7f00_0001, u64::MAX] {
             let mut hasher = std::hash::DefaultHasher::new();
             hasher.write_u64(word);
-            assert_eq!(mix(word, Seed(0, 0)), hasher.finish());
+            let mut hash = SipHash::new(Seed(0, 0));
+            hash.word(word);
+            assert_eq!(hash.finish().get(), hasher.finish());
+        }
+        let bytes = [7; 40];
+        for len in 0..bytes.len() {
+            let mut hasher = std::hash::DefaultHasher::new();
+            hasher.write(&[3]);
+            hasher.write(&(len as u32).to_le_bytes());
+            hasher.write(&bytes[..len]);
+            let key = ClientKey::of_parts(&[Part::ApiKey(&bytes[..len])], Seed(0, 0));
+            assert_eq!(key.bits(), hasher.finish(), "{len} bytes");
+        }
+    }
+
+    #[test]
+    fn parts_of_different_kinds_and_lengths_do_not_run_together() {
+        let key = |parts: &[Part<'_>]| ClientKey::of_parts(parts, Seed(1, 2));
+        let (a, b) =
+            (Part::Address("2001:db8::1".parse().unwrap()), Part::Address("2001:db8::2".parse().unwrap()));
+        assert_eq!(key(&[a]), key(&[b]), "one /64");
+        let different = [
+            key(&[a]),
+            key(&[a, Part::Route(1)]),
+            key(&[Part::Route(1), a]),
+            key(&[Part::User(b"ab"), Part::User(b"c")]),
+            key(&[Part::User(b"a"), Part::User(b"bc")]),
+            key(&[Part::User(b"abc")]),
+            key(&[Part::ApiKey(b"abc")]),
+            key(&[]),
+        ];
+        for (index, one) in different.iter().enumerate() {
+            assert!(!different[..index].contains(one), "number {index}");
         }
     }
 

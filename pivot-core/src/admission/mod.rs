@@ -3,7 +3,9 @@
 //! Values in, a permit or a [`Refusal`] out; no I/O, no clock, no HTTP. What workers share here is made of single
 //! atomic words, each changed by a pure function of the word and a short loop that swaps the result in.
 
+mod access;
 pub mod breaker;
+mod cidr;
 mod class;
 mod connections;
 mod deadline;
@@ -11,20 +13,25 @@ mod guard;
 mod key;
 mod permits;
 mod queue;
-mod rate_limit;
+pub mod rate_limit;
 mod refusal;
 mod retry_budget;
 
+pub use access::{Access, AccessList};
 pub use breaker::{
     Breaker, BreakerConfig, BreakerState, Lane, Registry, RegistryError, RegistrySlot, Ticket,
 };
+pub use cidr::{Cidr, CidrError};
 pub use class::Class;
 pub use connections::{ConnectionPermit, Connections};
 pub use deadline::{DEADLINE_HEADER, Deadline, DeadlineValue};
 pub use guard::{Call, CallRefusal, Outbound, Upstream, UpstreamConfig};
-pub use key::{ClientKey, Seed};
+pub use key::{ClientKey, Part, Seed};
 pub use permits::{Permit, Permits};
 pub use queue::{Entry, Queue, QueueNode};
-pub use rate_limit::{Algorithm, Decision, LOG_MAX, Quota, QuotaError, RateCell, RateLimiter, RateSet};
+pub use rate_limit::{
+    Algorithm, Decision, FIELD_LEN_MAX, LIMITS_MAX, LOG_MAX, Limit, Policy, PolicyError, Quota, QuotaError,
+    RateCell, RateLimiter, RateSet, Verdict,
+};
 pub use refusal::Refusal;
 pub use retry_budget::{RetryBudget, RetryConfig};

@@ -64,34 +64,38 @@ impl RateSet {
         }
     }
 
-    /// The cell with a tag, and its word.
-    pub(super) fn find(&self, tag: u64, first: usize) -> Option<(&AtomicU64, u64)> {
-        ways_from(first).find_map(|way| {
-            let word = self.words[way].load(Ordering::Relaxed);
-            (word >> STATE_BITS == tag).then_some((&self.words[way], word))
-        })
-    }
-
-    /// A cell for a newcomer, and its word: the first choice if it is free, or another one that is.
+    /// Looks for a tag, and for a cell that a newcomer could have. `first` is looked at first.
     ///
-    /// Free are cells of nobody, and those of clients that owe nothing and did not come for as long as the quota keeps them.
-    pub(super) fn find_free(&self, quota: &Quota, first: usize, now: u64) -> Option<(&AtomicU64, u64)> {
-        ways_from(first).find_map(|way| {
-            let word = self.words[way].load(Ordering::Relaxed);
-            is_free(quota, word, now).then_some((&self.words[way], word))
-        })
+    /// All words are read once, before any is judged: if another worker lets the same newcomer in meanwhile, both have chosen the
+    /// same cell, and one of them fails to swap.
+    pub(super) fn look(&self, quota: &Quota, tag: u64, first: usize, now: u64) -> Place<'_> {
+        let words =
+            core::array::from_fn::<u64, { WAYS + 1 }, _>(|way| self.words[way].load(Ordering::Relaxed));
+        let ways = || (0..WAYS).map(|step| (first - 1 + step) % WAYS + 1);
+        if let Some(way) = ways().find(|&way| words[way] >> STATE_BITS == tag) {
+            return Place::Known(&self.words[way], words[way]);
+        }
+        match ways().find(|&way| is_free(quota, words[way], now)) {
+            Some(way) => Place::Free(&self.words[way], words[way]),
+            None => Place::Full,
+        }
     }
+}
+
+/// Where a client is in its set, or could be.
+pub(super) enum Place<'c> {
+    /// Its cell, and the word there.
+    Known(&'c AtomicU64, u64),
+    /// A cell of nobody, or of a client that owes nothing and did not come for as long as the quota keeps it.
+    Free(&'c AtomicU64, u64),
+    /// All cells are other clients'.
+    Full,
 }
 
 impl Default for RateSet {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// All ways, the first choice first: most clients are found where they were put.
-fn ways_from(first: usize) -> impl Iterator<Item = usize> {
-    (0..WAYS).map(move |step| (first - 1 + step) % WAYS + 1)
 }
 
 fn is_free(quota: &Quota, word: u64, now: u64) -> bool {

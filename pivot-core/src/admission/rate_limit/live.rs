@@ -36,7 +36,7 @@ impl Hot {
     /// The same as [`Quota::era`].
     #[inline]
     pub(super) const fn era(self, now: u64) -> u64 {
-        (self.small & 0xffff << 48) | now >> (self.small & 63)
+        (self.small & (0xffff << 48)) | now >> (self.small & 63)
     }
 }
 
@@ -64,7 +64,7 @@ impl LiveQuota {
         loop {
             // Acquire: pairs with the release of `change`, so that the slot's words are those of this version or later.
             let version = self.version.load(Ordering::Acquire);
-            let slot = &self.slots[(version / CHANGE & 1) as usize];
+            let slot = &self.slots[(version / CHANGE % 2) as usize];
             let words = core::array::from_fn(|index| slot[index].load(Ordering::Relaxed));
             // Pairs with the fence of `change`: had a word been of the next writer, its claim would be seen below.
             fence(Ordering::Acquire);
@@ -84,7 +84,7 @@ impl LiveQuota {
         }
         // Pairs with the fence of `words`: who sees a word from below sees the claim above.
         fence(Ordering::Release);
-        let slot = &self.slots[(version / CHANGE & 1 ^ 1) as usize];
+        let slot = &self.slots[((version / CHANGE + 1) % 2) as usize];
         for (word, value) in slot.iter().zip(pack(&quota)) {
             word.store(value, Ordering::Relaxed);
         }

@@ -1,24 +1,94 @@
+//! How many requests a client may make, in memory that is fixed at start.
+//!
+//! # What it protects against
+//!
+//! One client that takes what others need: by mistake (a loop without a pause), by greed, or on purpose. It does not protect against
+//! many clients that each keep to their quota (that is what load shedding is for), nor against connections that send nothing.
+//!
+//! A flood of new keys costs no memory, and does not make the limiter forget anybody that it knows: who owes something
+//! keeps his cell, and who came within the last period does, too. Newcomers that find their set full share a [sketch]: it
+//! can be too strict with them while the flood lasts, never too lenient.
+//!
+//! # How requests are counted
+//!
+//! | [`Algorithm`] | state of a key | at once | in any period | wrong by at most |
+//! |---|---|---|---|---|
+//! | `Gcra` (default) | 8 bytes: an arrival time | `burst` | `count + burst` | the rate is up to 2 % lower above 1,000,000 a second, less below |
+//! | `FixedWindow` | 8 bytes: window and count | `count` | `2 × count` around a window's end | exact |
+//! | `SlidingLog` | 8 bytes: up to 8 moments | `count` ≤ 8 | `count` | an entry lasts up to 1/14 of a period longer (of 8), 1/455 (of 4) |
+//! | `SlidingCounter` | 8 bytes: window, two counts | `count` | mostly `count`, up to `2 × count` if crowded at a window's end | exact as an estimate |
+//! | `TokenBucket` | 8 bytes: tokens and a moment | `burst` ≤ 512 | `count + burst` | the rate is up to 2 % lower; tokens are whole |
+//! | `LeakyBucket` | 8 bytes: level and a moment | `burst` ≤ 512 | `count + burst` | the rate is up to 2 % lower |
+//!
+//! GCRA and both buckets admit the same; take GCRA, unless somebody has to be told about tokens. Take the log for few and dear
+//! requests (five logins in a quarter of an hour), a window where a contract says "a day", the counter for "100 in any minute, about".
+//!
+//! # Knobs
+//!
+//! | | unit | default | range |
+//! |---|---|---|---|
+//! | [`Quota`] `count` | requests | 100 | see [`Quota::with`] |
+//! | `per` | time | 60 s | 1 ms – 1 day; 1 s – 1 day for all but GCRA |
+//! | `burst` | requests | 10 | 1 – what is earned in a day |
+//! | `clients` of [`RateLimiter::sets_for`] | clients | by profile | any; 64 bytes for each seven, up to the next power of two, and a quarter more |
+//! | limits of a [`Policy`] | limits | – | 1 – 4 |
+//!
+//! # What it costs
+//!
+//! A charge by GCRA is some seventy instructions and touches one cache line of the table; hashing an address is some ninety more, and
+//! [`ClientKey`] can be kept with a connection. The other algorithms divide, and take about twice as long. Clocks may be set: forwards it is as if time had
+//! passed; back, clients get at most a burst each more, and nobody waits longer than his quota takes to forget two bursts.
+//!
+//! Two workers that let the same unknown client in at the same moment, while a third takes the cell that both had in view, may
+//! count one request of it less.
+//!
+//! # When not to use it
+//!
+//! For requests that are known and few, a [`RateCell`] of one's own is a single word. For a quota that holds across machines
+//! it takes a ledger that they share. For "at most so many at the same time", permits are what is meant.
+//!
+//! # Examples
+//!
+//! ```
+//! use pivot_core::admission::{ClientKey, Quota, RateLimiter, RateSet, Seed};
+//! use pivot_core::time::{Duration, Instant};
+//!
+//! let sets: Vec<RateSet> = (0..RateLimiter::sets_for(1_000)).map(|_| RateSet::new()).collect();
+//! let limiter = RateLimiter::new(&sets, Quota::new(100, Duration::from_secs(60), 10)?);
+//! let client = ClientKey::of_address("192.0.2.1".parse()?, Seed(1, 2));
+//! let now = Instant::from_millis(1);
+//! assert!((0..10).all(|_| limiter.charge(client, 1, now).is_ok()));
+//! assert_eq!(limiter.charge(client, 1, now), Err(now.plus(Duration::from_millis(600))));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [sketch]: https://en.wikipedia.org/wiki/Count%E2%80%93min_sketch
+
 use super::key::ClientKey;
 use crate::sync::{AtomicU64, Ordering, is_mutant};
 use crate::time::Instant;
 
+mod fields;
 mod fixed_window;
 mod gcra;
 mod key_table;
 mod leaky_bucket;
 mod live;
+mod policy;
 mod quota;
 mod sketch;
 mod sliding_counter;
 mod sliding_log;
 mod token_bucket;
 
+pub use fields::FIELD_LEN_MAX;
 pub use gcra::RateCell;
 pub use key_table::RateSet;
+pub use policy::{LIMITS_MAX, Limit, Policy, PolicyError, Verdict};
 pub use quota::{Algorithm, Quota, QuotaError};
 pub use sliding_log::LOG_MAX;
 
-use key_table::WAYS;
+use key_table::{Place, WAYS};
 use live::LiveQuota;
 use quota::{FRACTION, fine};
 use sketch::Sketch;
@@ -132,14 +202,12 @@ impl<'s> RateLimiter<'s> {
         let moment = fine(now);
         let (set, tag, first) = self.place(key);
         set.turn(&quota, moment);
-        let wait = match set.find(tag, first) {
-            Some((_, word)) => quota.next(word & STATE_MASK, cost, moment).err(),
-            None if set.find_free(&quota, first, moment).is_some()
-                && self.sketch.is_idle(key.bits(), &quota, moment) =>
-            {
+        let wait = match set.look(&quota, tag, first, moment) {
+            Place::Known(_, word) => quota.next(word & STATE_MASK, cost, moment).err(),
+            Place::Free(..) if self.sketch.is_idle(key.bits(), &quota, moment) => {
                 quota.next(quota.fresh(moment), cost, moment).err()
             }
-            None => self.sketch.check(key.bits(), &quota, cost, moment).err(),
+            _ => self.sketch.check(key.bits(), &quota, cost, moment).err(),
         };
         self.decision(&quota, key, cost, wait, now)
     }
@@ -154,9 +222,9 @@ impl<'s> RateLimiter<'s> {
     ) -> Decision {
         let moment = fine(now);
         let (set, tag, first) = self.place(key);
-        let standing = match set.find(tag, first) {
-            Some((_, word)) => quota.standing(word & STATE_MASK, moment),
-            None => self.sketch.standing(key.bits(), quota, moment),
+        let standing = match set.look(quota, tag, first, moment) {
+            Place::Known(_, word) => quota.standing(word & STATE_MASK, moment),
+            _ => self.sketch.standing(key.bits(), quota, moment),
         };
         Decision {
             quota: *quota,
@@ -178,17 +246,14 @@ impl<'s> RateLimiter<'s> {
     fn step(&self, quota: &Quota, key: ClientKey, cost: u32, now: u64) -> Result<(), u64> {
         let (set, tag, first) = self.place(key);
         set.turn(quota, now);
-        let is_owing = || !self.sketch.is_idle(key.bits(), quota, now);
         loop {
-            let (cell, word, state) = if let Some((cell, word)) = set.find(tag, first) {
-                (cell, word, word & STATE_MASK)
-            } else if let Some((cell, word)) = set.find_free(quota, first, now)
+            let (cell, word, state) = match set.look(quota, tag, first, now) {
+                Place::Known(cell, word) => (cell, word, word & STATE_MASK),
                 // Who owes the sketch something stays there until that is settled: moving does not make debts go away.
-                && !is_owing()
-            {
-                (cell, word, quota.fresh(now))
-            } else {
-                return self.sketch.charge(key.bits(), quota, cost, now);
+                Place::Free(cell, word) if self.sketch.is_idle(key.bits(), quota, now) => {
+                    (cell, word, quota.fresh(now))
+                }
+                _ => return self.sketch.charge(key.bits(), quota, cost, now),
             };
             if swap(cell, word, tag << STATE_BITS | quota.next(state, cost, now)?) {
                 return Ok(());

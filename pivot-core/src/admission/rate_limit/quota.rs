@@ -162,8 +162,9 @@ impl Quota {
                 (per_fine.div_ceil(period), period)
             }
             _ => {
-                let ticks = emission.div_ceil(1 << shift);
-                // Fewer ticks to a request, and the rate would be off by more than a hundredth.
+                // Rounded up; and a tick more where moments are rounded, so that the time between two is never taken for too long.
+                let ticks = emission.div_ceil(1 << shift) + (shift > 0) as u64;
+                // With fewer ticks to a request the rate would be off by more than two hundredths.
                 let count_max = per_fine / (TICKS_MIN << shift);
                 if let Err(error) = in_range("count", count as u64, 1, count_max) {
                     return Err(error);
