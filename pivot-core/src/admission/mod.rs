@@ -17,6 +17,6 @@ pub use class::Class;
 pub use connections::{ConnectionPermit, Connections};
 pub use key::{ClientKey, Seed};
 pub use permits::{Permit, Permits};
-pub use queue::{Entry, Queue, QueueNode};
+pub use queue::{Entry, Order, Queue, QueueNode};
 pub use rate_limit::{Quota, QuotaError, RateCell, RateLimiter};
 pub use refusal::Refusal;
