@@ -11,6 +11,7 @@ mod permits;
 mod queue;
 mod rate_limit;
 mod refusal;
+pub mod shed;
 
 pub use breaker::{Breaker, BreakerConfig, BreakerState, Ticket};
 pub use class::Class;
@@ -20,3 +21,4 @@ pub use permits::{Permit, Permits};
 pub use queue::{Entry, Order, Queue, QueueNode};
 pub use rate_limit::{Quota, QuotaError, RateCell, RateLimiter};
 pub use refusal::Refusal;
+pub use shed::{Arrival, Cursor, ShedConfig, ShedReason, Shedder, Strategy, Verdict};

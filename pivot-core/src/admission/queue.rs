@@ -402,7 +402,7 @@ mod tests {
                 prop_assert_eq!(queue.len_ahead(class), entries().filter(|entry| entry.class <= class).count());
                 prop_assert_eq!(queue.first_class(), entries().map(|entry| entry.class).min());
                 prop_assert_eq!(queue.poll_timeout(), entries().map(|entry| entry.deadline).min());
-                prop_assert_eq!(queue.standing_since(), (queue.len() > 0).then_some(filled_at));
+                prop_assert_eq!(queue.standing_since(), (!queue.is_empty()).then_some(filled_at));
             }
         }
     }
