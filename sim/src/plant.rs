@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 
 use pivot_core::admission::{
-    Arrival, Class, ClientKey, Entry, Queue, QueueNode, Seed, ShedReason, Shedder, Verdict,
+    Arrival, Class, ClientKey, Entry, Load, Queue, QueueNode, Sample, Seed, ShedReason, Shedder, Verdict,
 };
 use pivot_core::time::{Duration, Instant, micros};
 
@@ -19,6 +19,14 @@ pub trait Judge {
     fn admit(&mut self, request: &Request, queue: &Queue, dice: u32, now: Instant) -> (Verdict, Instant);
     /// A request starts.
     fn handle_start(&mut self, waited: Duration);
+    /// What it wants to be told of the outcome of the request that was judged last.
+    fn take_sample(&mut self) -> Option<Sample> {
+        None
+    }
+    /// A request that it has a sample of ended.
+    fn learn(&mut self, _: &Sample, _missed: bool) {}
+    /// What it may know beside the queue.
+    fn set_load(&mut self, _: Load) {}
 }
 
 impl Judge for Shedder<'_> {
@@ -27,12 +35,26 @@ impl Judge for Shedder<'_> {
     }
 
     fn admit(&mut self, request: &Request, queue: &Queue, dice: u32, now: Instant) -> (Verdict, Instant) {
-        let arrival = Arrival { class: request.class, client: request.client, deadline: request.deadline };
+        let Request { class, client, deadline, .. } = *request;
+        let service_us = micros(request.usual_service) as u32;
+        let arrival = Arrival { class, client, deadline, service_us, body_len: 0 };
         (Shedder::admit(self, &arrival, queue, dice, now), self.start_by(request.deadline, now))
     }
 
     fn handle_start(&mut self, _: Duration) {
         self.observe_start();
+    }
+
+    fn take_sample(&mut self) -> Option<Sample> {
+        Shedder::take_sample(self)
+    }
+
+    fn learn(&mut self, sample: &Sample, missed: bool) {
+        Shedder::learn(self, sample, missed);
+    }
+
+    fn set_load(&mut self, load: Load) {
+        Shedder::set_load(self, load);
     }
 }
 
@@ -75,8 +97,8 @@ pub struct Request {
     pub deadline: Instant,
     /// Its route.
     pub route: usize,
-    /// How long its handler will take if it starts at once: nobody but an oracle knows.
-    pub service: Duration,
+    /// How long handlers of its route took lately: a moving average.
+    pub usual_service: Duration,
 }
 
 /// How a request ended.
@@ -115,7 +137,9 @@ pub struct Plant<J> {
     pub records: Vec<Record>,
     setup: Setup,
     queue: Queue,
-    requests: Vec<Request>,
+    requests: Vec<(Request, Option<Sample>)>,
+    /// A moving average for each route.
+    usual: Vec<Duration>,
     running: Vec<(Instant, usize, Duration)>,
     now: Instant,
     next: f64,
@@ -126,9 +150,10 @@ impl<J: Judge> Plant<J> {
     /// A plant at rest.
     pub fn new(setup: Setup, judge: J, seed: u64) -> Self {
         let queue = Queue::new(vec![QueueNode::FREE; setup.places].leak(), setup.wait_max);
+        let usual = setup.routes.iter().map(|route| (route.service)(Instant::ZERO)).collect();
         let (requests, running, records) = (Vec::new(), Vec::new(), Vec::new());
         let random = seed.wrapping_mul(2).wrapping_add(1);
-        Self { judge, records, setup, queue, requests, running, now: Instant::ZERO, next: 0.0, random }
+        Self { judge, records, setup, queue, requests, usual, running, now: Instant::ZERO, next: 0.0, random }
     }
 
     /// The moment that the plant has come to.
@@ -168,7 +193,7 @@ impl<J: Judge> Plant<J> {
         let now = self.now;
         while let Some(index) = self.running.iter().position(|(end, ..)| *end <= now) {
             let (end, item, waited) = self.running.swap_remove(index);
-            let is_late = end > self.requests[item].deadline;
+            let is_late = end > self.requests[item].0.deadline;
             self.finish(item, Some(waited), end, if is_late { End::Late } else { End::Good });
         }
         self.judge.tick(&mut self.queue, now);
@@ -189,7 +214,7 @@ impl<J: Judge> Plant<J> {
         {
             let waited = self.now.since(since);
             self.judge.handle_start(waited);
-            let service = (self.setup.routes[self.requests[item as usize].route].service)(self.now);
+            let service = (self.setup.routes[self.requests[item as usize].0.route].service)(self.now);
             self.running.push((self.now.plus(service), item as usize, waited));
         }
     }
@@ -201,12 +226,17 @@ impl<J: Judge> Plant<J> {
         let address = Ipv4Addr::from((self.dice() % CLIENTS) as u32);
         let client = ClientKey::of_address(address.into(), Seed(1, 2));
         let deadline = self.now.plus(self.setup.patience);
-        let service = (self.setup.routes[route].service)(self.now);
-        let request = Request { came: self.now, class, client, deadline, route, service };
+        let usual_service = self.usual[route];
+        let request = Request { came: self.now, class, client, deadline, route, usual_service };
         let item = self.requests.len();
-        self.requests.push(request);
         let dice = self.dice() as u32;
+        let handlers = self.setup.handlers as u32;
+        let running = self.running.len() as u32;
+        let load =
+            Load { running, running_max: handlers, pool_free: handlers - running, pool_size: handlers };
+        self.judge.set_load(load);
         let (verdict, start_by) = self.judge.admit(&request, &self.queue, dice, self.now);
+        self.requests.push((request, self.judge.take_sample()));
         match verdict {
             Verdict::Refuse(reason) => return self.finish(item, None, self.now, End::Refused(reason)),
             Verdict::Displace => {
@@ -219,8 +249,16 @@ impl<J: Judge> Plant<J> {
     }
 
     fn finish(&mut self, item: usize, waited: Option<Duration>, at: Instant, end: End) {
-        let request = self.requests[item];
-        self.records.push(Record { request, waited, took: at.since(request.came), end });
+        let (request, sample) = self.requests[item];
+        let took = at.since(request.came);
+        if let Some(waited) = waited {
+            let usual = &mut self.usual[request.route];
+            *usual = (*usual * 15 + (took - waited)) / 16;
+        }
+        if let (Some(sample), End::Good | End::Late | End::Expired) = (sample, end) {
+            self.judge.learn(&sample, end != End::Good);
+        }
+        self.records.push(Record { request, waited, took, end });
     }
 
     fn pick(&mut self, weights: &[u64]) -> usize {

@@ -164,3 +164,25 @@ fn a_server_with_little_to_do_refuses_nobody() {
         assert!(plant.records.len() > 3 && plant.records.iter().all(|record| record.end == End::Good));
     }
 }
+
+#[test]
+fn the_model_learns_which_route_is_too_slow_for_its_clients_and_saves_the_work() {
+    let mut setup = setup();
+    setup.handlers = 16;
+    setup.patience = Duration::from_millis(60);
+    setup.routes = vec![
+        Route { weight: 9, service: |_| Duration::from_millis(1) },
+        // Too late in every case once a little has been waited.
+        Route { weight: 1, service: |_| Duration::from_millis(59) },
+    ];
+    let goodput_with = |predict| {
+        let cursor = Cursor::new();
+        let shedder = shedder(Strategy::Adaptive { target: TARGET, predict }, &cursor);
+        let mut plant = Plant::new(setup.clone(), shedder, 1);
+        plant.run(2.0 * plant.capacity(), 10 * SECOND);
+        let is_trusted = plant.judge.calibration().is_some_and(|calibration| calibration.is_trusted());
+        (goodput(plant.between(Instant::ZERO.plus(2 * SECOND), plant.now())), is_trusted)
+    };
+    let ((without, _), (with, is_trusted)) = (goodput_with(false), goodput_with(true));
+    assert!(is_trusted && with > without + 0.1, "{without:.3} without, {with:.3} with the model");
+}

@@ -21,4 +21,6 @@ pub use permits::{Permit, Permits};
 pub use queue::{Entry, Order, Queue, QueueNode};
 pub use rate_limit::{Quota, QuotaError, RateCell, RateLimiter};
 pub use refusal::Refusal;
-pub use shed::{Arrival, Cursor, ShedConfig, ShedReason, Shedder, Strategy, Verdict};
+pub use shed::{
+    Arrival, Calibration, Cursor, Load, Sample, ShedConfig, ShedReason, Shedder, Strategy, Verdict,
+};

@@ -44,6 +44,8 @@ pub enum Strategy {
     Adaptive {
         /// The wait that the queue is kept under. 1 ms – 10 s.
         target: Duration,
+        /// Whether a model learns who would be answered too late, and refuses those; see [`super::model`].
+        predict: bool,
     },
 }
 
@@ -79,8 +81,8 @@ impl Strategy {
         budget: Duration::from_millis(100),
         budget_standing: Duration::from_millis(5),
     };
-    /// A target of 20 ms.
-    pub const ADAPTIVE: Self = Self::Adaptive { target: Duration::from_millis(20) };
+    /// A target of 20 ms, without the model.
+    pub const ADAPTIVE: Self = Self::Adaptive { target: Duration::from_millis(20), predict: false };
 }
 
 impl ShedConfig {
@@ -126,7 +128,7 @@ impl Strategy {
                 check("shed.budget", millis(budget), 1, 300_000),
                 check("shed.budget_standing", millis(budget_standing), 1, millis(budget)),
             ]),
-            Self::Adaptive { target } => check("shed.target", millis(target), 1, 10_000),
+            Self::Adaptive { target, .. } => check("shed.target", millis(target), 1, 10_000),
         }
     }
 }
@@ -208,7 +210,7 @@ mod tests {
         let fullness = Fullness { on_percent: 70, off_percent: 70 };
         let error = error_of(Strategy::Random { fullness, refuse_percent: 50 });
         assert_eq!(error, "shed.off_percent is 70, but has to be in 0-69");
-        let error = error_of(Strategy::Adaptive { target: Duration::ZERO });
+        let error = error_of(Strategy::Adaptive { target: Duration::ZERO, predict: false });
         assert_eq!(error, "shed.target is 0, but has to be in 1-10000");
         let error = error_of(Strategy::Oldest {
             standing: Duration::from_millis(100),

@@ -9,7 +9,7 @@
 //! | [`priority`] | fullness, on at 90 %, off at 70 % | the least important classes, and within one whole cohorts of clients |
 //! | [`random`] | the same | a fixed share |
 //! | [`oldest`] | for how long the queue was not empty | who has waited too long; the newest go first |
-//! | [`adaptive`] | the expected wait | as `priority`, as many as keep the wait under a target |
+//! | [`adaptive`] | the expected wait | as `priority`, as many as keep the wait under a target; with [`model`], also who would be late |
 //!
 //! With each of them two rules hold. The *hard cap*: a full queue takes nobody, but a request gives way to one of a more
 //! important class ([`Verdict::Displace`]). And *doomed* requests, whose expected wait ends after their deadline, are
@@ -25,7 +25,7 @@
 //! let cursor = Cursor::new();
 //! let mut shedder = Shedder::new(ShedConfig::PRESET, &cursor, 1, now);
 //! let client = ClientKey::of_address([10, 0, 0, 1].into(), Seed(1, 2));
-//! let arrival = Arrival { class: Class::Normal, client, deadline: Instant::NEVER };
+//! let arrival = Arrival { class: Class::Normal, client, deadline: Instant::NEVER, service_us: 0, body_len: 0 };
 //! let dice = 0x1234_5678;
 //! shedder.tick(&mut queue, now);
 //! assert_eq!(shedder.admit(&arrival, &queue, dice, now), Verdict::Admit);
@@ -38,23 +38,29 @@
 
 pub mod adaptive;
 mod arrivals;
+mod calibration;
 mod config;
 mod cursor;
 mod level;
+pub mod model;
 pub mod oldest;
 mod pace;
 pub mod priority;
 pub mod random;
+mod sigmoid;
 
 use self::adaptive::Controller;
 use self::arrivals::Arrivals;
+use self::model::{EXPLORED, Model, Outlook};
 use self::pace::Pace;
 use super::{Class, ClientKey, Queue, Refusal};
-use crate::time::{Duration, Instant};
+use crate::time::{Duration, Instant, micros};
 
+pub use self::calibration::{Calibration, ReliabilityBin};
 pub use self::config::{Fullness, ShedConfig, Strategy};
 pub use self::cursor::Cursor;
 pub use self::level::{COHORTS, LEVELS};
+pub use self::model::{Load, Sample};
 
 /// A request, as the shedder sees it.
 #[derive(Clone, Copy, Debug)]
@@ -63,8 +69,12 @@ pub struct Arrival {
     pub class: Class,
     /// Whose it is; decides the cohort.
     pub client: ClientKey,
-    /// By when it has to start to be of use; [`Instant::NEVER`] if its client did not say.
+    /// By when its answer is of use; [`Instant::NEVER`] if its client did not say.
     pub deadline: Instant,
+    /// How long handlers of its route take, as a moving average; for the model alone.
+    pub service_us: u32,
+    /// The announced length of its content; for the model alone.
+    pub body_len: u64,
 }
 
 /// What is to be done with a request.
@@ -88,6 +98,8 @@ pub enum ShedReason {
     Chance,
     /// It would start after its deadline.
     Doomed,
+    /// The model expects its answer after its deadline.
+    Predicted,
     /// The queue is full of requests that are at least as important.
     Full,
 }
@@ -96,13 +108,13 @@ impl From<ShedReason> for Refusal {
     fn from(reason: ShedReason) -> Self {
         match reason {
             ShedReason::Level | ShedReason::Chance => Self::Shed,
-            ShedReason::Doomed => Self::QueueExpired,
+            ShedReason::Doomed | ShedReason::Predicted => Self::QueueExpired,
             ShedReason::Full => Self::QueueFull,
         }
     }
 }
 
-/// The load shedder of one worker. 1.8 KiB.
+/// The load shedder of one worker. 2 KiB.
 #[derive(Debug)]
 pub struct Shedder<'c> {
     /// Below this length of the queue everybody is admitted and nothing is counted; 0 while there is anything to judge.
@@ -113,24 +125,30 @@ pub struct Shedder<'c> {
     cursor: &'c Cursor,
     workers: i32,
     controller: Controller,
+    model: Option<Model>,
+    load: Load,
+    sample: Option<Sample>,
     /// Whether the queue counts as nearly full.
     is_on: bool,
     arrivals: Arrivals,
     pace: Pace,
     starts: u32,
     wait_us: u64,
+    slope: i64,
     salt: u64,
     ticked_at: Instant,
 }
 
 /// While it is not known how fast the queue moves, longer ones than this are looked at more closely.
 const CALM_LEN_UNKNOWN: usize = 32;
+/// Longer waits are alike to the model.
+const MINUTE_US: u64 = 60_000_000;
 
 impl<'c> Shedder<'c> {
     /// The shedder of one of `workers` that share `cursor`. `config` has passed [`ShedConfig::check`].
     pub fn new(config: ShedConfig, cursor: &'c Cursor, workers: usize, now: Instant) -> Self {
         let (target, budget) = match config.strategy {
-            Strategy::Adaptive { target } => (target, Duration::MAX),
+            Strategy::Adaptive { target, .. } => (target, Duration::MAX),
             Strategy::Oldest { budget, .. } => (budget, budget),
             Strategy::Priority { .. } | Strategy::Random { .. } => (config.interval, Duration::MAX),
         };
@@ -141,11 +159,15 @@ impl<'c> Shedder<'c> {
             cursor,
             workers: workers.max(1) as i32,
             controller: Controller::new(target, config.interval),
+            model: matches!(config.strategy, Strategy::Adaptive { predict: true, .. }).then(Model::default),
+            load: Load::default(),
+            sample: None,
             is_on: false,
             arrivals: Arrivals::new(),
             pace: Pace::default(),
             starts: 0,
             wait_us: 0,
+            slope: 0,
             salt: level::salt_at(now),
             ticked_at: now,
         }
@@ -170,6 +192,30 @@ impl<'c> Shedder<'c> {
     #[inline]
     pub fn observe_start(&mut self) {
         self.starts += 1;
+    }
+
+    /// What the model saw of the request that was judged last, if it was admitted and there is something to learn from it. To be
+    /// kept with the request and given to [`Shedder::learn`]; to be dropped if the request was displaced.
+    #[inline]
+    pub fn take_sample(&mut self) -> Option<Sample> {
+        self.sample.take()
+    }
+
+    /// Reports how a request ended: `missed` if it expired in the queue or was answered after its deadline.
+    pub fn learn(&mut self, sample: &Sample, missed: bool) {
+        if let Some(model) = &mut self.model {
+            model.learn(sample, missed);
+        }
+    }
+
+    /// What the model has to know beside the queue; once a turn.
+    pub fn set_load(&mut self, load: Load) {
+        self.load = load;
+    }
+
+    /// How well the model does; `None` without one.
+    pub fn calibration(&self) -> Option<&Calibration> {
+        self.model.as_ref().map(|model| &model.calibration)
     }
 
     /// Looks at the queue, if an interval is over. For each turn of the worker's loop.
@@ -215,26 +261,63 @@ impl<'c> Shedder<'c> {
                 is_refused.then_some(ShedReason::Chance)
             }
             Strategy::Oldest { .. } => None,
-            Strategy::Adaptive { target } => {
+            Strategy::Adaptive { target, .. } => {
                 let is_refused = !self.cursor.cut().admits(level, dice as u16)
                     && !adaptive::is_free(self.pace.wait_us(queue.len_ahead(arrival.class)), target);
                 is_refused.then_some(ShedReason::Level)
             }
         };
+        let wait = self.wait_ahead(arrival.class, queue);
+        let is_doomed = now.plus(wait) > self.start_by(arrival.deadline, now);
+        let refused = refused.or(is_doomed.then_some(ShedReason::Doomed));
+        let refused = match self.model.is_some() {
+            true => self.predict(arrival, wait, refused, dice, now),
+            false => refused,
+        };
         if let Some(reason) = refused {
             return Verdict::Refuse(reason);
-        }
-        if now.plus(self.wait_ahead(arrival.class, queue)) > self.start_by(arrival.deadline, now) {
-            return Verdict::Refuse(ShedReason::Doomed);
         }
         if len < capacity {
             return Verdict::Admit;
         }
         if queue.len_ahead(arrival.class) < len {
-            Verdict::Displace
-        } else {
-            Verdict::Refuse(ShedReason::Full)
+            return Verdict::Displace;
         }
+        self.sample = None;
+        Verdict::Refuse(ShedReason::Full)
+    }
+
+    /// Asks the model too, and lets some of those pass that would be refused; their sample is kept for [`Shedder::take_sample`].
+    fn predict(
+        &mut self,
+        arrival: &Arrival,
+        wait: Duration,
+        refused: Option<ShedReason>,
+        dice: u32,
+        now: Instant,
+    ) -> Option<ShedReason> {
+        self.sample = None;
+        // Without a deadline there is nothing to miss.
+        let Some(model) = self.model.as_ref().filter(|_| arrival.deadline < Instant::NEVER) else {
+            return refused;
+        };
+        let outlook = Outlook {
+            wait_us: micros(wait),
+            slope: self.slope,
+            class: arrival.class.index() as i64,
+            service_us: arrival.service_us.into(),
+            body_len: arrival.body_len,
+            deadline: arrival.deadline,
+            load: self.load,
+        };
+        let sample = model.sample(&outlook, now);
+        let is_late = arrival.class != Class::System && model.refuses(&sample);
+        let refused = refused.or(is_late.then_some(ShedReason::Predicted));
+        if refused.is_some() && !(dice >> 16).is_multiple_of(EXPLORED) {
+            return refused;
+        }
+        self.sample = Some(if refused.is_some() { sample.explored() } else { sample });
+        None
     }
 
     /// How long a newcomer of a class is about to wait: for all of its class and above, or for none while the newest go first.
@@ -254,7 +337,11 @@ impl<'c> Shedder<'c> {
         self.starts = 0;
         self.ticked_at = now;
         self.salt = level::salt_at(now);
-        self.wait_us = self.pace.wait_us(queue.len());
+        let last = core::mem::replace(&mut self.wait_us, self.pace.wait_us(queue.len()));
+        if let Strategy::Adaptive { target, .. } = self.config.strategy {
+            let grown = self.wait_us.min(MINUTE_US) as i64 - last.min(MINUTE_US) as i64;
+            self.slope = grown * 256 / adaptive::set_point_us(target) as i64;
+        }
         let (len, capacity) = (queue.len(), queue.capacity());
         let change = match self.config.strategy {
             Strategy::Priority { fullness, .. } => {
@@ -290,7 +377,7 @@ impl<'c> Shedder<'c> {
                 config::len_at(fullness.on_percent, capacity)
             }
             Strategy::Oldest { .. } => capacity,
-            Strategy::Adaptive { target } => {
+            Strategy::Adaptive { target, .. } => {
                 let known = self.pace.starts_within(adaptive::set_point_us(target) / 2);
                 // At least one: who comes to an empty queue waits for nobody.
                 capacity.min(known.map_or(CALM_LEN_UNKNOWN, |starts| starts.max(1) as usize))
@@ -317,7 +404,7 @@ mod tests {
 
     fn arrival(class: Class, client: u32) -> Arrival {
         let client = ClientKey::of_address(core::net::Ipv4Addr::from(client).into(), Seed(1, 2));
-        Arrival { class, client, deadline: Instant::NEVER }
+        Arrival { class, client, deadline: Instant::NEVER, service_us: 0, body_len: 0 }
     }
 
     /// Of a hundred clients that send one request of each class: how many of each are admitted.
