@@ -20,7 +20,7 @@
 //! ```
 
 use super::class::Class;
-use crate::time::{Duration, Instant};
+use crate::time::{Duration, Instant, micros};
 
 /// A place in a [`Queue`].
 #[derive(Clone, Copy, Debug)]
@@ -83,7 +83,8 @@ pub struct Queue {
     free: u32,
     lists: [List; Class::COUNT],
     len: usize,
-    wait_max: Duration,
+    /// In microseconds, so that joining need not convert it.
+    wait_max_us: u64,
     order: Order,
     /// When somebody joined the empty queue for the last time.
     filled_at: Instant,
@@ -106,7 +107,15 @@ impl Queue {
         }
         let free = if count > 0 { 0 } else { NONE };
         let lists = [List { first: NONE, last: NONE, len: 0 }; Class::COUNT];
-        Self { nodes, free, lists, len: 0, wait_max, order: Order::Fifo, filled_at: Instant::ZERO }
+        Self {
+            nodes,
+            free,
+            lists,
+            len: 0,
+            wait_max_us: micros(wait_max),
+            order: Order::Fifo,
+            filled_at: Instant::ZERO,
+        }
     }
 
     /// Appends to the list of a class, and answers the place for [`Queue::remove`].
@@ -126,7 +135,8 @@ impl Queue {
         let Some(node) = self.nodes.get_mut(place as usize) else { return Err(item) };
         self.free = node.next;
         let list = &mut self.lists[class.index()];
-        let deadline = deadline.min(now.plus(self.wait_max));
+        let wait_until = Instant::from_micros(now.as_micros().saturating_add(self.wait_max_us));
+        let deadline = deadline.min(wait_until);
         node.since = now;
         node.deadline = deadline;
         node.item = item;
@@ -142,9 +152,11 @@ impl Queue {
         }
         if self.len == 0 {
             self.filled_at = now;
+            self.put(place, 0);
+        } else {
+            self.rise(place, self.len);
         }
         self.len += 1;
-        self.rise(place, self.len - 1);
         Ok(place)
     }
 
@@ -193,29 +205,28 @@ impl Queue {
 
     /// Takes out what is at a place; `None` if nothing is.
     pub fn remove(&mut self, place: u32) -> Option<Entry> {
-        let node = *self.nodes.get(place as usize).filter(|node| node.is_queued)?;
-        let list = &mut self.lists[node.class.index()];
+        let node = self.nodes.get_mut(place as usize).filter(|node| node.is_queued)?;
+        let QueueNode { item, class, since, deadline, next, prev, position, .. } = *node;
+        node.is_queued = false;
+        node.next = core::mem::replace(&mut self.free, place);
+        let list = &mut self.lists[class.index()];
         list.len -= 1;
-        match self.nodes.get_mut(node.prev as usize) {
-            Some(prev) => prev.next = node.next,
-            None => list.first = node.next,
+        match self.nodes.get_mut(prev as usize) {
+            Some(prev) => prev.next = next,
+            None => list.first = next,
         }
-        match self.nodes.get_mut(node.next as usize) {
-            Some(next) => next.prev = node.prev,
-            None => list.last = node.prev,
+        match self.nodes.get_mut(next as usize) {
+            Some(next) => next.prev = prev,
+            None => list.last = prev,
         }
         self.len -= 1;
         // The last of the heap takes over the gap, and goes up or down from there.
-        let moved = self.nodes[self.len].heap;
-        if moved != place {
-            self.rise(moved, node.position as usize);
+        if position as usize != self.len {
+            let moved = self.nodes[self.len].heap;
+            self.rise(moved, position as usize);
             self.sink(moved, self.nodes[moved as usize].position as usize);
         }
-        let freed = &mut self.nodes[place as usize];
-        freed.is_queued = false;
-        freed.next = self.free;
-        self.free = place;
-        Some(Entry { item: node.item, class: node.class, since: node.since, deadline: node.deadline })
+        Some(Entry { item, class, since, deadline })
     }
 
     /// Changes who of a class goes first, for those that wait already too.

@@ -119,8 +119,8 @@ impl From<ShedReason> for Refusal {
 pub struct Shedder<'c> {
     /// Below this length of the queue everybody is admitted and nothing is counted; 0 while there is anything to judge.
     calm_len: usize,
-    /// The longest wait that the strategy grants at the moment.
-    budget: Duration,
+    /// The longest wait that the strategy grants at the moment, in microseconds.
+    budget_us: u64,
     config: ShedConfig,
     cursor: &'c Cursor,
     workers: i32,
@@ -154,7 +154,7 @@ impl<'c> Shedder<'c> {
         };
         Self {
             calm_len: 0,
-            budget,
+            budget_us: micros(budget),
             config,
             cursor,
             workers: workers.max(1) as i32,
@@ -185,7 +185,7 @@ impl<'c> Shedder<'c> {
     /// By when an admitted request has to start: its own deadline, or what the strategy grants if that is earlier.
     #[inline]
     pub fn start_by(&self, deadline: Instant, now: Instant) -> Instant {
-        deadline.min(now.plus(self.budget))
+        deadline.min(Instant::from_micros(now.as_micros().saturating_add(self.budget_us)))
     }
 
     /// Counts a request that leaves the queue to be served.
@@ -355,7 +355,7 @@ impl<'c> Shedder<'c> {
             Strategy::Oldest { standing, budget, budget_standing } => {
                 let is_standing = oldest::is_standing(queue, standing, now);
                 queue.set_order(oldest::order(is_standing));
-                self.budget = if is_standing { budget_standing } else { budget };
+                self.budget_us = micros(if is_standing { budget_standing } else { budget });
                 0
             }
             Strategy::Adaptive { .. } => self.controller.change(self.wait_us, elapsed),
