@@ -17,6 +17,7 @@
 //! ```
 
 mod arena;
+pub mod plant;
 mod wire;
 
 use std::cell::Cell;

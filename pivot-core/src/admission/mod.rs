@@ -16,6 +16,7 @@ mod queue;
 pub mod rate_limit;
 mod refusal;
 mod retry_budget;
+pub mod shed;
 
 pub use access::{Access, AccessList};
 pub use breaker::{
@@ -28,10 +29,11 @@ pub use deadline::{DEADLINE_HEADER, Deadline, DeadlineValue};
 pub use guard::{Call, CallRefusal, Outbound, Upstream, UpstreamConfig};
 pub use key::{ClientKey, Part, Seed};
 pub use permits::{Permit, Permits};
-pub use queue::{Entry, Queue, QueueNode};
+pub use queue::{Entry, Order, Queue, QueueNode};
 pub use rate_limit::{
     Algorithm, Decision, FIELD_LEN_MAX, LIMITS_MAX, LOG_MAX, Limit, Policy, PolicyError, Quota, QuotaError,
     RateCell, RateLimiter, RateSet, Verdict,
 };
 pub use refusal::Refusal;
 pub use retry_budget::{RetryBudget, RetryConfig};
+pub use shed::{Arrival, Calibration, Cursor, Load, Sample, ShedConfig, ShedReason, Shedder, Strategy};
