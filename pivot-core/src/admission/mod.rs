@@ -5,6 +5,7 @@
 
 mod breaker;
 mod class;
+pub mod classify;
 mod connections;
 mod key;
 mod permits;
