@@ -2,7 +2,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::forwarded;
+use super::{forwarded, text};
 use crate::http::h1::decode::HeaderSpan;
 use crate::http::trim;
 
@@ -23,8 +23,9 @@ use crate::http::trim;
 /// Set `hops` to the number of proxies that *always* stand between, no more: with one too many, the client
 /// writes its own address. Whoever can reach the server around the proxies can do so too; keep that way closed.
 ///
-/// It scans the names of all header fields, and of the list `hops` members from the right: some 10 instructions a field,
-/// 3 a byte, 200 for the address. Without a trusted proxy it costs nothing.
+/// It looks at the names of the header fields from the last one up, and at `hops` members of the list from its right end:
+/// some 900 instructions on x86-64 for one hop of IPv4 in a head of eleven fields, 1,400 with `Forwarded`, and 3 a byte for
+/// each further member. Without a trusted proxy it costs nothing.
 ///
 /// ```
 /// use core::net::IpAddr;
@@ -100,7 +101,7 @@ fn member<'r>(
     split_last: SplitLast,
 ) -> Option<&'r [u8]> {
     let mut left = hops;
-    for span in headers.iter().rev().filter(|span| span.name.of(head).eq_ignore_ascii_case(name)) {
+    for span in headers.iter().rev().filter(|span| text::is_same_name(span.name.of(head), name)) {
         let mut list = Some(span.value.of(head));
         while let Some(members) = list {
             let (rest, member) = split_last(members)?;
@@ -122,12 +123,12 @@ fn split_last(list: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
 }
 
 /// An address as proxies write it into `X-Forwarded-For`, which no standard describes.
-fn parse_loose(text: &[u8]) -> Option<IpAddr> {
-    let colon_count = text.iter().filter(|&&byte| byte == b':').count();
-    match text {
-        [b'[', ..] => parse_node(text),
-        _ if colon_count < 2 => parse_node(text),
-        _ => parse_v6(text),
+fn parse_loose(member: &[u8]) -> Option<IpAddr> {
+    let colon_count = member.iter().filter(|&&byte| byte == b':').count();
+    match member {
+        [b'[', ..] => parse_node(member),
+        _ if colon_count < 2 => parse_node(member),
+        _ => parse_v6(member),
     }
 }
 
@@ -135,12 +136,12 @@ fn parse_loose(text: &[u8]) -> Option<IpAddr> {
 pub(super) fn parse_node(node: &[u8]) -> Option<IpAddr> {
     let (address, port) = match node {
         [b'[', inner @ ..] => {
-            let end = inner.iter().take(TEXT_LEN_MAX + 1).position(|&byte| byte == b']')?;
-            (parse_v6(&inner[..end])?, &inner[end + 1..])
+            let (address, behind) = inner.split_at(text::position(inner, b']'));
+            (parse_v6(address)?, behind.strip_prefix(b"]")?)
         }
         _ => {
-            let end = node.iter().take(TEXT_LEN_MAX + 1).position(|&byte| byte == b':').unwrap_or(node.len());
-            (IpAddr::V4(parse::<Ipv4Addr>(&node[..end])?), &node[end..])
+            let (address, port) = node.split_at(text::position(node, b':'));
+            (IpAddr::V4(parse::<Ipv4Addr>(address)?), port)
         }
     };
     match port {
@@ -155,8 +156,10 @@ fn parse_v6(text: &[u8]) -> Option<IpAddr> {
 }
 
 fn parse<A: core::str::FromStr>(text: &[u8]) -> Option<A> {
-    // Longer texts are no addresses, and need not be read to know that.
-    let text = text.get(..text.len().min(TEXT_LEN_MAX + 1))?;
+    // A longer text is no address, and need not be read to know that.
+    if text.len() > TEXT_LEN_MAX {
+        return None;
+    }
     core::str::from_utf8(text).ok()?.parse().ok()
 }
 

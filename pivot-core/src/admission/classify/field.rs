@@ -103,17 +103,22 @@ pub(super) struct FieldTest {
 impl FieldTest {
     /// Says what keeps it from ever passing, or from saying anything.
     pub(super) const fn check(&self) -> Result<(), &'static str> {
-        let text = self.test.text().as_bytes();
+        let value = self.test.text().as_bytes();
         if !is_token(self.name.as_bytes()) {
             return Err("no field has such a name: names are letters, digits and a few signs");
         }
-        if self.name.len() > u16::MAX as usize || text.len() > u16::MAX as usize {
+        if text::position(self.name.as_bytes(), b'^') < self.name.len()
+            || text::position(self.name.as_bytes(), b'~') < self.name.len()
+        {
+            return Err("names with ^ or ~ cannot be tested: use a predicate");
+        }
+        if self.name.len() > u16::MAX as usize || value.len() > u16::MAX as usize {
             return Err("no head is that long: shorten it");
         }
-        if !is_field_value(text) {
+        if !is_field_value(value) {
             return Err("no value has control characters: take them out");
         }
-        match (self.test, text) {
+        match (self.test, value) {
             (Match::Prefix(_) | Match::Contains(_) | Match::ContainsAnyCase(_), []) => {
                 Err("every value has the empty text: use Present")
             }
@@ -171,6 +176,8 @@ mod tests {
         for (name, test, word) in [
             ("x job", Match::Present, "such a name"),
             ("", Match::Present, "such a name"),
+            ("x^", Match::Present, "^ or ~"),
+            ("~x", Match::Present, "^ or ~"),
             (long, Match::Present, "that long"),
             ("x", Match::Equals(long), "that long"),
             ("x", Match::Equals("a\nb"), "control"),

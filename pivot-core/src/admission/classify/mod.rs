@@ -48,12 +48,21 @@
 //!
 //! # Cost
 //!
-//! Measured as instructions on x86-64 for a request with ten header fields: see [`Classifier::classify`]. Memory: a
-//! `Classifier` is about 1 KiB, built by a `const fn`; as a `static` it lies in flash, and its errors are
-//! errors of the compiler. A request costs no memory.
+//! | instructions on x86-64 | 4 fields | 11 fields, as a browser sends |
+//! |---|---|---|
+//! | no rules | 12 | 12 |
+//! | 20 rules, 3 of them on header fields; none is met | 147 | 196 |
+//! | the same; a pattern is met | 193–281 | 242–330 |
+//! | and 1 more that searches `User-Agent`, of 10 and 80 bytes | 510 | 643 |
 //!
-//! The worst a client can do is to send long values for fields that rules search with [`Match::Contains`]: length of the
-//! value times length of the text searched for, within `head_size_max`.
+//! So a search in a long value costs more than all the other rules together. Header fields are looked at only if the
+//! request's method and the first letter of its path leave a rule that tests some, and each is looked at once.
+//!
+//! Memory: a `Classifier` is about 1 KiB and is built by a `const fn`; as a `static` it lies in flash, and what is wrong
+//! with its rules is an error of the compiler. A request costs none.
+//!
+//! The worst a client can do is to send long values for fields that rules search with [`Match::Contains`]: 2 to 3
+//! instructions a byte, and at most the length of the value times that of the text searched for, within `head_size_max`.
 //!
 //! # When not to use it
 //!

@@ -181,8 +181,10 @@ impl Rule {
         holds_fields: impl FnOnce() -> bool,
     ) -> bool {
         if let Some(source) = &self.source {
-            let peer_counts = matches!(self.class, Class::System);
-            if !source.contains_bits(client_bits) || (peer_counts && !source.contains(facts.peer)) {
+            if !source.contains_bits(client_bits) {
+                return false;
+            }
+            if self.class == Class::System && !is_peer_in(source, facts) {
                 return false;
             }
         }
@@ -391,6 +393,13 @@ pub const SYSTEM_RULES: [Rule; 8] = {
     }
     rules
 };
+
+/// Apart from the rest of the search, where few get here and what it needs would be made ready for all.
+#[cold]
+#[inline(never)]
+fn is_peer_in(source: &Cidr, facts: &Facts<'_>) -> bool {
+    source.contains(facts.peer)
+}
 
 /// Puts slices of rules together: [`SYSTEM_RULES`] and those of an application, say. For constants.
 ///
