@@ -1,12 +1,14 @@
 //! Decides who is served: rate limiter, load shedder, circuit breaker, queue, permits.
 //!
-//! Values in, a permit or a [`Refusal`] out; no I/O, no clock, no HTTP. What workers share here is made of single
-//! atomic words, each changed by a pure function of the word and a short loop that swaps the result in.
+//! Values in, a permit or a [`Refusal`] out; no I/O, no clock. Of HTTP, [`classify`] alone knows: it reads heads. What
+//! workers share here is made of single atomic words, each changed by a pure function of the word and a short loop that
+//! swaps the result in.
 
 mod access;
 pub mod breaker;
 mod cidr;
 mod class;
+pub mod classify;
 mod connections;
 mod deadline;
 mod guard;
