@@ -17,7 +17,7 @@
 //! ```
 
 mod arena;
-pub mod plant;
+pub mod shedding;
 mod wire;
 
 use std::cell::Cell;

@@ -2,9 +2,10 @@
 
 use std::ops::RangeInclusive;
 
-use pivot_core::admission::{Class, Cursor, Queue, ShedConfig, ShedReason, Shedder, Strategy, Verdict};
+use pivot_core::admission::shed::Verdict;
+use pivot_core::admission::{Class, Cursor, Queue, ShedConfig, ShedReason, Shedder, Strategy};
 use pivot_core::time::{Duration, Instant};
-use pivot_sim::plant::{End, Judge, Plant, Request, Route, Setup, goodput};
+use pivot_sim::shedding::{End, Judge, Plant, Request, Route, Setup, goodput};
 
 const TARGET: Duration = Duration::from_millis(20);
 const SECOND: Duration = Duration::from_secs(1);

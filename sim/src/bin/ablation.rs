@@ -2,11 +2,10 @@
 //! bound that nobody can pass. `cargo run -p pivot-sim --release --bin ablation` prints the table of `docs/shedding.md`.
 #![allow(clippy::print_stdout, reason = "printing a table is what it is for")]
 
-use pivot_core::admission::{
-    Class, Cursor, Load, Queue, Sample, ShedConfig, ShedReason, Shedder, Strategy, Verdict,
-};
+use pivot_core::admission::shed::Verdict;
+use pivot_core::admission::{Class, Cursor, Load, Queue, Sample, ShedConfig, ShedReason, Shedder, Strategy};
 use pivot_core::time::{Duration, Instant};
-use pivot_sim::plant::{Judge, Plant, Record, Request, Route, Setup, goodput, quantile_ms};
+use pivot_sim::shedding::{Judge, Plant, Record, Request, Route, Setup, goodput, quantile_ms};
 
 const SEEDS: u64 = 5;
 const WARM_UP: Duration = Duration::from_secs(4);

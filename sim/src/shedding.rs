@@ -3,8 +3,9 @@
 
 use std::net::Ipv4Addr;
 
+use pivot_core::admission::shed::Verdict;
 use pivot_core::admission::{
-    Arrival, Class, ClientKey, Entry, Load, Queue, QueueNode, Sample, Seed, ShedReason, Shedder, Verdict,
+    Arrival, Class, ClientKey, Entry, Load, Queue, QueueNode, Sample, Seed, ShedReason, Shedder,
 };
 use pivot_core::time::{Duration, Instant, micros};
 
