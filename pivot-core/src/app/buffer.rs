@@ -18,6 +18,7 @@ pub struct Buffer {
 
 impl Buffer {
     /// What was filled in and not yet consumed.
+    #[inline(always)]
     pub fn filled(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
     }
@@ -28,11 +29,13 @@ impl Buffer {
     }
 
     /// The room behind the filled part. What stands there is of no meaning: write, then [`Buffer::fill`].
+    #[inline(always)]
     pub fn space_mut(&mut self) -> &mut [u8] {
         &mut self.bytes[self.end..]
     }
 
     /// Counts the first `len` bytes of the room as filled.
+    #[inline(always)]
     pub fn fill(&mut self, len: usize) {
         self.end = self.bytes.len().min(self.end + len);
     }
@@ -94,11 +97,13 @@ impl Buffer {
     }
 
     /// Bytes filled in and not consumed.
+    #[inline(always)]
     pub fn len(&self) -> usize {
         self.end - self.start
     }
 
     /// Whether nothing is filled in.
+    #[inline(always)]
     pub fn is_empty(&self) -> bool {
         self.start == self.end
     }
@@ -167,6 +172,7 @@ impl RequestHead {
     }
 
     /// Whether anything came behind the head and `skip` further bytes.
+    #[inline(always)]
     pub fn has_more_than(&self, skip: usize) -> bool {
         let len = self.head.map_or(0, |head| usize::from(head.len));
         self.buffer.len() > len + skip

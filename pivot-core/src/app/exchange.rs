@@ -100,7 +100,7 @@ impl Exchange {
     /// Begins with a request whose head was decoded.
     ///
     /// `output` is what the answer is appended to; `window` is there if content follows the head.
-    #[inline]
+    #[inline(always)]
     pub fn begin(
         &self,
         about: About,
@@ -116,7 +116,7 @@ impl Exchange {
     }
 
     /// Ends, wherever the request stands: takes the output back and lets go of everything else.
-    #[inline]
+    #[inline(always)]
     pub fn end(&self) -> Option<Guard<'static, Buffer>> {
         self.timers.borrow_mut().clear();
         let mut windows = self.windows.borrow_mut();
@@ -126,14 +126,14 @@ impl Exchange {
 
     /// Whether the answer is whole, nothing of it is sent, the connection goes on after it and the request had no content:
     /// then there is nothing to settle.
-    #[inline]
+    #[inline(always)]
     pub fn is_plain(&self) -> bool {
         let windows = self.windows.borrow();
         windows.output.is_plain() && windows.input.is_ended()
     }
 
     /// The status that the client will see, or has seen.
-    #[inline]
+    #[inline(always)]
     pub fn status(&self) -> Status {
         self.windows.borrow().output.status()
     }
@@ -144,13 +144,13 @@ impl Exchange {
     }
 
     /// Gives the head back, for what came behind it.
-    #[inline]
+    #[inline(always)]
     pub fn return_head(&self, head: Guard<'static, RequestHead>) {
         self.returned.set(Some(head));
     }
 
     /// Takes the head that was given back.
-    #[inline]
+    #[inline(always)]
     pub fn take_head(&self) -> Option<Guard<'static, RequestHead>> {
         self.returned.take()
     }

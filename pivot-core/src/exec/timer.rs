@@ -30,8 +30,10 @@ pub struct Wheel {
     /// Timers whose tick has come, in no particular order.
     due: u32,
     tick: u32,
-    /// The start of the current tick.
+    /// The start of the current tick. It moves only when a timer may have to fire, so it may be long ago.
     at: Instant,
+    /// Nothing has to be looked at before this moment, once the due list is empty.
+    quiet_until: Instant,
 }
 
 impl Wheel {
@@ -49,6 +51,7 @@ impl Wheel {
             due: NONE,
             tick: now.as_millis() as u32,
             at,
+            quiet_until: Instant::NEVER,
         }
     }
 
@@ -59,6 +62,7 @@ impl Wheel {
         self.disarm(timer);
         let away_ms = at.micros_since(self.at).div_ceil(1_000).clamp(1, AWAY_MAX_MS);
         self.nodes[timer as usize].tick = self.tick.wrapping_add(away_ms as u32);
+        self.quiet_until = self.quiet_until.min(self.at.plus_micros(away_ms * 1_000));
         self.insert(timer);
     }
 
@@ -104,9 +108,18 @@ impl Wheel {
     }
 
     /// Takes out one timer whose time has come; call until it answers `None`. A timer fires at most 1 ms late.
+    #[inline]
     pub fn pop(&mut self, now: Instant) -> Option<u32> {
+        if self.due == NONE && now < self.quiet_until { None } else { self.pop_due(now) }
+    }
+
+    fn pop_due(&mut self, now: Instant) -> Option<u32> {
         if self.due == NONE {
             self.advance(now);
+            self.quiet_until = match self.next_tick() {
+                Some(tick) => self.at.plus_micros(u64::from(tick.wrapping_sub(self.tick)) * 1_000),
+                None => Instant::NEVER,
+            };
         }
         let timer = self.due;
         if timer == NONE {
@@ -117,12 +130,13 @@ impl Wheel {
     }
 
     /// When [`Wheel::pop`] may next have something: never later than the first timer, perhaps earlier.
+    #[inline]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        if self.due != NONE {
-            return Some(self.at);
+        match (self.due, self.quiet_until) {
+            (NONE, Instant::NEVER) => None,
+            (NONE, quiet_until) => Some(quiet_until),
+            _ => Some(self.at),
         }
-        let next = self.next_tick()?;
-        Some(self.at.plus(Duration::from_millis(u64::from(next.wrapping_sub(self.tick)))))
     }
 
     /// Moves time forward to `now`, but not past the first tick that has timers due.

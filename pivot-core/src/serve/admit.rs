@@ -142,7 +142,7 @@ where
         if let Some(route) = request.route
             && let Some(breaker) = shared.breakers.get(usize::from(route.0))
         {
-            let ticket = breaker.admit(&shared.breaker_config, self.now);
+            let ticket = breaker.admit_by(self.number, &shared.breaker_config, self.now);
             request.ticket =
                 Some(ticket.map_err(|retry_at| Rejected::Refused(Refusal::BreakerOpen { retry_at }))?);
         }
@@ -177,7 +177,7 @@ where
     ) {
         let connection = &mut self.connections[index as usize];
         if connection.output.is_none() {
-            connection.output = self.shared.responses.borrow().ok();
+            connection.output = self.answers_cached.borrow().ok();
         }
         let head = connection.request.as_ref().and_then(|request| request.head);
         let is_head_request = head.is_some_and(|head| head.method == Method::Head);
@@ -194,11 +194,13 @@ where
             connection.must_linger = true;
             self.finish_connection(index, reason);
         } else {
-            connection.request = connection.request.take().and_then(|mut request| {
+            if let Some(request) = &mut connection.request {
                 let follows = request.has_more_than(0);
                 request.finish(0);
-                follows.then_some(request)
-            });
+                if !follows && let Some(request) = connection.request.take() {
+                    self.heads_cached.give_back(request);
+                }
+            }
             self.next_request(index);
         }
     }

@@ -84,7 +84,7 @@ impl Running {
     }
 
     /// Gives permit and ticket back, and counts the end. The handler has ended.
-    #[inline]
+    #[inline(always)]
     fn release(&mut self, outcome: Outcome, is_failure: bool, stats: &WorkerStats, now: Instant) {
         self.connection = NONE;
         self.waits_since = None;
@@ -119,7 +119,7 @@ where
         let Some(head) = &request.head else { return };
         let output = match connection.output.take() {
             Some(output) => Ok(output),
-            None => shared.responses.borrow(),
+            None => self.answers_cached.borrow(),
         };
         let window = match head.body {
             BodyLength::None => Ok(None),
@@ -344,11 +344,12 @@ where
         let running = &mut self.running[slot as usize];
         let index = running.connection;
         let connection = &mut self.connections[index as usize];
-        if let Some(head) = exchange.take_head()
-            && end.goes_on
-        {
+        if let Some(head) = exchange.take_head() {
             // What came behind this request is the beginning of the next one.
-            connection.request = next_head(head, running.skip_len, exchange);
+            match next_head(head, running.skip_len, exchange) {
+                Ok(head) if end.goes_on => connection.request = Some(head),
+                Ok(head) | Err(head) => self.heads_cached.give_back(head),
+            }
         }
         connection.slot = NONE;
         connection.output = exchange.end();
@@ -446,18 +447,18 @@ fn send_committed(socket: &mut impl Socket, output: &mut Output) -> Result<usize
     Ok(sent_len)
 }
 
-/// The buffer of a head that was answered, if the next request has begun behind its content: `skip_len` bytes of that came
-/// with the head, and the rest went through the exchange's window.
-#[inline]
+/// The buffer of a head that was answered, with the beginning of the next request: `skip_len` bytes of the content came
+/// with the head, and the rest went through the exchange's window. An error if nothing has come of another request.
+#[inline(always)]
 fn next_head(
     mut head: Guard<'static, RequestHead>,
     skip_len: usize,
     exchange: &Exchange,
-) -> Option<Guard<'static, RequestHead>> {
+) -> Result<Guard<'static, RequestHead>, Guard<'static, RequestHead>> {
     let windows = exchange.windows();
     let leftover = windows.input.leftover();
     if leftover.is_empty() && !head.has_more_than(skip_len) {
-        return None;
+        return Err(head);
     }
     head.finish(skip_len);
     if !leftover.is_empty() {
@@ -466,7 +467,7 @@ fn next_head(
         let fits = head.buffer.push(leftover);
         debug_assert!(fits, "what follows chunked content fits into a head's buffer");
     }
-    Some(head)
+    Ok(head)
 }
 
 /// How an exchange ends, as its connection has to know.

@@ -149,7 +149,7 @@ impl Output {
     }
 
     /// Opens the head of an answer that is given whole. `false`: it is complete, since its status has no content.
-    #[inline]
+    #[inline(always)]
     fn open_whole(&mut self, kind: ContentType<'_>, clock: &Clockface) -> Result<bool, SendError> {
         self.open(clock)?;
         if self.stage != Stage::Head {
@@ -174,7 +174,7 @@ impl Output {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn insert_type(&mut self, kind: ContentType<'_>) -> Result<(), SendError> {
         match kind {
             ContentType::Absent => Ok(()),
@@ -190,7 +190,7 @@ impl Output {
     }
 
     /// Starts the head: the status line, and the date where it is known.
-    #[inline]
+    #[inline(always)]
     pub(super) fn open(&mut self, clock: &Clockface) -> Result<(), SendError> {
         if let Some(error) = self.error {
             return Err(error);
@@ -220,7 +220,7 @@ impl Output {
     }
 
     /// Appends a whole header line to a head that nothing follows yet.
-    #[inline]
+    #[inline(always)]
     fn append_line<const LEN: usize>(&mut self, line: &[u8; LEN]) -> Result<(), SendError> {
         if !self.buffer.as_mut().is_some_and(|buffer| buffer.push(line)) {
             return self.fail(SendError::Full);
