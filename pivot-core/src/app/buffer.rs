@@ -3,7 +3,7 @@
 use crate::admission::Ticket;
 use crate::http::h1::decode::{Head, HeaderSpan};
 use crate::pool::{Guard, Object};
-use crate::router::{Params, RouteIndex};
+use crate::router::{Found, RouteIndex};
 use crate::time::Instant;
 
 /// A piece of memory that is filled at its end and emptied at its front.
@@ -146,16 +146,12 @@ pub struct RequestHead {
     pub began: Instant,
     /// The index, once the head is complete.
     pub head: Option<Head>,
-    /// The route, once it was looked up; `None` as well when there is none.
-    pub route: Option<RouteIndex>,
-    /// Where the path's parameters lie: in the path as sent, or in `uri` if that is there.
-    pub params: Params,
+    /// Where it leads, once that was looked up. Parameters lie in the path as sent, or in `uri` if that is there.
+    pub found: Found,
     /// The decoded path, of a path that has escapes.
     pub uri: Option<Guard<'static, Buffer>>,
     /// The promise to tell the route's breaker how it went.
     pub ticket: Option<Ticket<'static>>,
-    /// What an `Allow` header would list, where the path leads somewhere but not with this method.
-    pub allow: crate::http::MethodSet,
 }
 
 impl RequestHead {
@@ -185,13 +181,20 @@ impl RequestHead {
         self.forget();
     }
 
+    /// The route, if there is one.
+    #[inline]
+    pub fn route(&self) -> Option<RouteIndex> {
+        match self.found {
+            Found::Route { route, .. } => Some(route),
+            _ => None,
+        }
+    }
+
     fn forget(&mut self) {
         self.head = None;
-        self.route = None;
+        self.found = Found::NotFound;
         self.uri = None;
         self.ticket = None;
-        self.params = Params::default();
-        self.allow = crate::http::MethodSet::EMPTY;
     }
 }
 
@@ -204,11 +207,9 @@ impl Object for RequestHead {
             headers,
             began: Instant::ZERO,
             head: None,
-            route: None,
-            params: Params::default(),
+            found: Found::NotFound,
             uri: None,
             ticket: None,
-            allow: crate::http::MethodSet::EMPTY,
         }
     }
 

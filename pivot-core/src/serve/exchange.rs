@@ -33,7 +33,7 @@ impl<R> core::fmt::Debug for Admitted<R> {
 /// Runs the handler of an admitted request: the future that fills a worker's slots.
 pub async fn run<R: Routes>(admitted: Admitted<R>) {
     let Admitted { app, router, exchange, head } = admitted;
-    let index = head.route.map_or(usize::MAX, |route| usize::from(route.0));
+    let index = head.route().map_or(usize::MAX, |route| usize::from(route.0));
     app.call(index, Request::new(exchange, &head, router), Response::new(exchange)).await;
     exchange.return_head(head);
 }

@@ -16,10 +16,22 @@ pub(in crate::app) enum ContentType<'a> {
     /// `text/html; charset=utf-8`
     Html,
     /// `application/json`
-    #[cfg(feature = "json")]
     Json,
     /// A value that is yet to be checked.
     Value(&'a str),
+}
+
+impl<'a> ContentType<'a> {
+    /// The type with this name. For a constant of the handler's this is decided at compile time.
+    #[inline(always)]
+    pub(in crate::app) fn named(value: &'a str) -> Self {
+        match value {
+            "text/plain; charset=utf-8" => Self::Text,
+            "text/html; charset=utf-8" => Self::Html,
+            "application/json" => Self::Json,
+            other => Self::Value(other),
+        }
+    }
 }
 
 impl Output {
@@ -180,7 +192,6 @@ impl Output {
             ContentType::Absent => Ok(()),
             ContentType::Text => self.append_line(b"content-type: text/plain; charset=utf-8\r\n"),
             ContentType::Html => self.append_line(b"content-type: text/html; charset=utf-8\r\n"),
-            #[cfg(feature = "json")]
             ContentType::Json => self.append_line(b"content-type: application/json\r\n"),
             ContentType::Value(value) => match HeaderValue::new(value.as_bytes()) {
                 Some(value) => self.insert_line(b"content-type", value.as_bytes()),
