@@ -5,6 +5,7 @@
 
 mod breaker;
 mod class;
+pub mod concurrency;
 mod connections;
 mod key;
 mod permits;
