@@ -17,6 +17,8 @@
 //! ```
 
 mod arena;
+pub mod control;
+pub mod plant;
 mod wire;
 
 use std::cell::Cell;

@@ -61,6 +61,7 @@ impl Elasticity {
     pub fn handle_window(&mut self, limit: u32, served: u32, elapsed_us: u64) {
         // Old evidence fades: what could not be used a minute ago may be there now.
         self.sums.scale(31, 32);
+        self.previous.fade();
         let group = Group {
             limit,
             served: u64::from(served),
@@ -94,6 +95,12 @@ impl Elasticity {
 impl Group {
     fn is_near(&self, limit: u32) -> bool {
         self.limit.abs_diff(limit) <= self.limit / NEAR
+    }
+
+    /// Keeps the rate, and weighs less.
+    fn fade(&mut self) {
+        self.served -= self.served / FADE;
+        self.elapsed_ms -= self.elapsed_ms / FADE;
     }
 
     fn add(&mut self, more: Self) {
@@ -174,12 +181,14 @@ fn change(before: i128, after: i128) -> i64 {
 const ONE: i64 = 1 << 10;
 /// Limits within a sixteenth of one another make one group.
 const NEAR: u32 = 16;
+/// What a group weighs fades by a sixteenth each window after it.
+const FADE: u64 = 16;
 /// A group stands for the last eight windows or so.
 const WINDOWS_MAX: u32 = 8;
 /// Above this many completions counting noise (3 %) is below that of the world.
 const WEIGHT_MAX: u64 = 1_024;
-/// The slope is known well enough (deviation 1/8) without what came before.
-const INFORMATION_MAX: i64 = 64 * ONE * ONE;
+/// More than this (a deviation of 1/4) need not be remembered: it would outvote what is new.
+const INFORMATION_MAX: i64 = 16 * ONE * ONE;
 /// A slope with more than this deviation is not known: 0.35.
 const DEVIATION_MAX: i64 = ONE * 35 / 100;
 /// The least slope at which more concurrency pays: three tenths of what is added.

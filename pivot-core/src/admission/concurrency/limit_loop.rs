@@ -37,6 +37,11 @@ pub struct LimitLoop {
     level: Level,
     elasticity: Elasticity,
     reader: Reader,
+    windows: u32,
+    /// Windows on end in which throughput rose with the limit.
+    rises: u32,
+    /// A latency above the objective that throughput has shown not to be a queue of ours; 0 for none.
+    excused_us: u64,
     started: Option<Instant>,
     next: Instant,
     /// Of the last window, for the length of the next.
@@ -64,6 +69,9 @@ impl LimitLoop {
             level: Level::whole(config.initial),
             elasticity: Elasticity::NEW,
             reader: Reader::new(),
+            windows: 0,
+            rises: 0,
+            excused_us: 0,
             started: None,
             next: Instant::ZERO,
             latency_us: 0,
@@ -120,6 +128,11 @@ impl LimitLoop {
 
     /// Moves the limit by what a window says.
     pub fn handle_window(&mut self, window: &Window) {
+        let window = &Window {
+            mean_us: window.mean_us.min(LATENCY_US_MAX),
+            high_us: window.high_us.min(LATENCY_US_MAX),
+            ..*window
+        };
         if window.mean_us > 0 {
             self.latency_us = window.mean_us;
         }
@@ -128,11 +141,11 @@ impl LimitLoop {
         }
         let trend = if window.is_full { self.elasticity.trend() } else { Trend::Unknown };
         let wanted = self.wanted(window, trend);
-        // No rise unless somebody waits for it, and neither way while load sets the pace.
+        // No rise unless somebody waits for it, and neither way unless the limit sets the pace.
         let may_rise = window.is_full && window.is_waited_for;
         let wanted = match wanted {
             wanted if wanted > self.level && !may_rise => self.level,
-            wanted if wanted < self.level && !window.is_busy => self.level,
+            wanted if wanted < self.level && !window.is_full => self.level,
             wanted => wanted,
         };
         self.level = wanted.clamp(Level::whole(self.config.min), Level::whole(self.config.max));
@@ -140,35 +153,52 @@ impl LimitLoop {
 
     fn wanted(&mut self, window: &Window, trend: Trend) -> Level {
         let level = self.level;
+        let floor = Level::whole(self.config.min);
+        self.windows = self.windows.wrapping_add(1);
         let law = match &mut self.law {
             AnyLaw::Fixed => return level,
             AnyLaw::Aimd(law) => law as &mut dyn Law,
             AnyLaw::Vegas(law) => law,
             AnyLaw::Gradient(law) => law,
         };
-        match (trend, missed(&self.config, window)) {
+        let objective_us = micros(self.config.latency_objective).max(self.excused_us);
+        let missed = missed(objective_us, self.config.drop_percent_max, window);
+        let rises = if trend == Trend::Rising { (self.rises + 1).min(RISES_MAX) } else { 0 };
+        self.rises = rises;
+        match (trend, missed) {
             // Slow, but not by our doing: a dependency that more concurrency makes the most of.
             (Trend::Rising, _) => {
                 law.rebase(window);
-                level.plus(level.times(1, 4)).max(level.plus(Level::ONE))
+                self.excused_us = window.high_us + window.high_us / 4;
+                level.plus(level.times(1 << rises, 16).max(Level::ONE))
             }
-            (Trend::Falling, _) => level.minus(level.times(1, 8).max(Level::ONE)),
-            (_, Some(share)) => level.times(share, SHARE_ONE).min(level.minus(Level::ONE)),
-            // What was added brought nothing: take it back.
-            (Trend::Flat, None) => {
-                let before = Level::whole(self.elasticity.limit_before());
-                law.propose(level, window).min(level).min(before.max(level.times(1, 2)))
+            (Trend::Falling, _) => {
+                self.excused_us = 0;
+                level.minus(level.times(1, 8).max(Level::ONE))
             }
+            // What was added brought nothing: take it back, and as much more as the objective asks for.
+            (Trend::Flat, missed) => {
+                self.excused_us -= self.excused_us / 32;
+                let before = Level::whole(self.elasticity.limit_before()).max(level.times(7, 8));
+                let wanted = law.propose(level, window).min(level).min(before);
+                if missed.is_some() { wanted.min(level.times(7, 8)) } else { wanted }
+            }
+            // As few as there may be, and still too slow: it is not for their number. More are tried now and then.
+            (Trend::Unknown, Some(_))
+                if level <= floor && self.windows.is_multiple_of(PROBE_EVERY) && window.served > 0 =>
+            {
+                level.plus(level)
+            }
+            (Trend::Unknown, Some(share)) => level.times(share, SHARE_ONE).min(level.minus(Level::ONE)),
             (Trend::Unknown, None) => law.propose(level, window),
         }
     }
 }
 
 /// The share of the limit that would have met the objective, from a half to nine tenths in 1/1024; `None` if it was met.
-fn missed(config: &LimitConfig, window: &Window) -> Option<u64> {
+fn missed(objective_us: u64, drop_percent_max: u8, window: &Window) -> Option<u64> {
     let ended = u64::from(window.served) + u64::from(window.dropped);
-    let is_dropping = u64::from(window.dropped) * 100 > ended * u64::from(config.drop_percent_max);
-    let objective_us = micros(config.latency_objective);
+    let is_dropping = u64::from(window.dropped) * 100 > ended * u64::from(drop_percent_max);
     if !is_dropping && window.high_us <= objective_us {
         return None;
     }
@@ -177,7 +207,13 @@ fn missed(config: &LimitConfig, window: &Window) -> Option<u64> {
     Some(in_time.min(served).clamp(SHARE_ONE / 2, SHARE_ONE * 9 / 10))
 }
 
+/// Steps up double with each success: 1/8, 1/4, 1/2.
+const RISES_MAX: u32 = 3;
+/// At the floor every fourth window is a probe.
+const PROBE_EVERY: u32 = 4;
 const SHARE_ONE: u64 = 1 << 10;
+/// A latency of more than an hour is an hour.
+const LATENCY_US_MAX: u64 = 3_600_000_000;
 /// Windows follow the latency up to this length.
 const WINDOW_US_MAX: u64 = 10_000_000;
 
@@ -190,13 +226,13 @@ mod tests {
     const LAWS: [LimitLaw; 4] = [LimitLaw::Fixed, LimitLaw::Aimd, LimitLaw::Vegas, LimitLaw::Gradient];
 
     fn any_window() -> impl Strategy<Value = Window> {
-        (any::<[u64; 3]>(), any::<[u32; 2]>(), any::<[bool; 3]>(), 0..4_u32).prop_map(
+        (any::<[u64; 3]>(), any::<[u32; 2]>(), any::<[bool; 2]>(), 0..4_u32).prop_map(
             |(times, counts, flags, small)| {
                 let shift = [0, 20, 40, 50][small as usize];
                 let [elapsed_us, mean_us, high_us] = times.map(|time| time >> shift);
                 let [served, dropped] = counts.map(|count| count >> (shift / 2));
-                let [is_busy, is_full, is_waited_for] = flags;
-                Window { elapsed_us, served, dropped, mean_us, high_us, is_busy, is_full, is_waited_for }
+                let [is_full, is_waited_for] = flags;
+                Window { elapsed_us, served, dropped, mean_us, high_us, is_full, is_waited_for }
             },
         )
     }

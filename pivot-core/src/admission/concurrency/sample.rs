@@ -50,8 +50,6 @@ pub(super) struct Totals<T> {
     pub(super) ended: T,
     /// Those of them that were dropped.
     pub(super) dropped: T,
-    /// Those that began when at least half of the permits were taken.
-    pub(super) busy: T,
     /// Those that began when at least 7/8 of the permits were taken.
     pub(super) full: T,
     /// Those that had waited for longer than the objective.
@@ -67,7 +65,6 @@ impl Samples {
             totals: Totals {
                 ended: AtomicU32::new(0),
                 dropped: AtomicU32::new(0),
-                busy: AtomicU32::new(0),
                 full: AtomicU32::new(0),
                 waited: AtomicU32::new(0),
             },
@@ -86,7 +83,6 @@ impl Samples {
             SampleOutcome::Dropped | SampleOutcome::Abandoned => add(&self.totals.dropped, 1),
         }
         add(&self.totals.ended, 1);
-        add(&self.totals.busy, u32::from(sample.inflight >= limit - limit / 2));
         add(&self.totals.full, u32::from(sample.inflight >= limit - limit / 8));
         add(&self.totals.waited, u32::from(sample.wait_us > self.wait_objective_us));
     }

@@ -16,8 +16,6 @@ pub struct Window {
     pub mean_us: u64,
     /// The time that the configured share of those served did not exceed, within 7 %; 0 if there are none.
     pub high_us: u64,
-    /// Whether most requests met at least half of the permits taken. If not, load sets the pace, not the limit.
-    pub is_busy: bool,
     /// Whether most requests met at least 7/8 of the permits taken: the limit sets the pace.
     pub is_full: bool,
     /// Whether a quarter of the requests had waited for a permit for longer than the objective.
@@ -34,7 +32,7 @@ pub(super) struct Reader {
 impl Reader {
     /// Has read nothing.
     pub(super) const fn new() -> Self {
-        let totals = Totals { ended: 0, dropped: 0, busy: 0, full: 0, waited: 0 };
+        let totals = Totals { ended: 0, dropped: 0, full: 0, waited: 0 };
         Self { rtt: [0; BUCKETS], totals }
     }
 
@@ -57,7 +55,6 @@ impl Reader {
         let totals = &mut self.totals;
         let ended = advance(&mut totals.ended, all.clone().map(|samples| &samples.totals.ended));
         let dropped = advance(&mut totals.dropped, all.clone().map(|samples| &samples.totals.dropped));
-        let busy = advance(&mut totals.busy, all.clone().map(|samples| &samples.totals.busy));
         let full = advance(&mut totals.full, all.clone().map(|samples| &samples.totals.full));
         let waited = advance(&mut totals.waited, all.map(|samples| &samples.totals.waited));
         let served: u64 = counts.iter().map(|count| u64::from(*count)).sum();
@@ -68,7 +65,6 @@ impl Reader {
             dropped,
             mean_us: time.checked_div(served).unwrap_or(0),
             high_us: quantile(&counts, served, high_percent),
-            is_busy: busy > ended / 2,
             is_full: full > ended / 2,
             is_waited_for: waited > ended / 4,
         }
@@ -121,13 +117,12 @@ mod tests {
             let mut reader = Reader::new();
             for window in windows {
                 let mut served: Vec<u64> = Vec::new();
-                let (mut dropped, mut full, mut busy, mut waited) = (0, 0, 0, 0);
+                let (mut dropped, mut full, mut waited) = (0, 0, 0);
                 for (worker, rtt_us, wait_us, inflight, kind) in window {
                     let outcome = [SampleOutcome::Served, SampleOutcome::Dropped, SampleOutcome::Refused, SampleOutcome::Served][usize::from(kind)];
                     all[worker].record(Sample { rtt_us, wait_us, inflight, outcome }, 8);
                     if outcome == SampleOutcome::Refused { continue }
                     if outcome == SampleOutcome::Served { served.push(u64::from(rtt_us)) } else { dropped += 1 }
-                    busy += u32::from(inflight >= 4);
                     full += u32::from(inflight >= 7);
                     waited += u32::from(wait_us > 1_000);
                 }
@@ -137,7 +132,7 @@ mod tests {
                 let seen = reader.read(all.iter(), 90, 5);
                 prop_assert_eq!((seen.served, seen.dropped, seen.elapsed_us), (count, dropped, 5));
                 let ended = count + dropped;
-                prop_assert_eq!((seen.is_busy, seen.is_full, seen.is_waited_for), (busy > ended / 2, full > ended / 2, waited > ended / 4));
+                prop_assert_eq!((seen.is_full, seen.is_waited_for), (full > ended / 2, waited > ended / 4));
                 if count > 0 {
                     let near = |read: u64, exact: u64| read.abs_diff(exact) <= 8 + exact * 7 / 100;
                     let mean = served.iter().sum::<u64>() / u64::from(count);
