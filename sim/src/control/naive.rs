@@ -10,6 +10,7 @@ use super::controller::Controller;
 #[derive(Debug)]
 pub struct RatioGradient {
     limit: f64,
+    short_us: f64,
     long_us: f64,
     bounds: (f64, f64),
     needs_load: bool,
@@ -18,7 +19,7 @@ pub struct RatioGradient {
 impl RatioGradient {
     /// From `initial`, between two bounds.
     pub const fn new(initial: f64, bounds: (f64, f64), needs_load: bool) -> Self {
-        Self { limit: initial, long_us: 0.0, bounds, needs_load }
+        Self { limit: initial, short_us: 0.0, long_us: 0.0, bounds, needs_load }
     }
 }
 
@@ -31,7 +32,7 @@ impl Controller for RatioGradient {
         if matches!(sample.outcome, SampleOutcome::Refused) {
             return;
         }
-        let short_us = f64::from(sample.rtt_us).max(1.0);
+        let short_us = average(&mut self.short_us, sample);
         if self.long_us == 0.0 {
             self.long_us = short_us;
         }
@@ -52,6 +53,13 @@ impl Controller for RatioGradient {
     }
 
     fn handle_timeout(&mut self, _: Instant) {}
+}
+
+/// The mean of the last samples.
+fn average(mean_us: &mut f64, sample: Sample) -> f64 {
+    let latest_us = f64::from(sample.rtt_us).max(1.0);
+    *mean_us += if *mean_us == 0.0 { latest_us } else { (latest_us - *mean_us) / 32.0 };
+    *mean_us
 }
 
 /// The gradient in whole numbers: a step of less than one is rounded to none.
@@ -86,20 +94,22 @@ impl Controller for WholeGradient {
     fn handle_timeout(&mut self, _: Instant) {}
 }
 
-/// Vegas for each sample: the smallest latency ever seen is the usual one; if `probe_every` is given, the next sample
-/// replaces it after so many, whatever it is.
+/// Vegas on the means of 200 samples: the smallest mean ever seen is the usual latency; if `probe_every` is given, the
+/// latest replaces it after so many means, whatever it is.
 #[derive(Debug)]
 pub struct MinimumVegas {
     limit: f64,
     usual_us: f64,
     probe_every: Option<u32>,
+    means: u32,
     samples: u32,
+    sum_us: f64,
 }
 
 impl MinimumVegas {
     /// From `initial`.
     pub const fn new(initial: f64, probe_every: Option<u32>) -> Self {
-        Self { limit: initial, usual_us: f64::INFINITY, probe_every, samples: 0 }
+        Self { limit: initial, usual_us: f64::INFINITY, probe_every, means: 0, samples: 0, sum_us: 0.0 }
     }
 }
 
@@ -113,8 +123,14 @@ impl Controller for MinimumVegas {
             return;
         }
         self.samples += 1;
-        let latest_us = f64::from(sample.rtt_us);
-        let is_probe = self.probe_every.is_some_and(|every| self.samples.is_multiple_of(every));
+        self.sum_us += f64::from(sample.rtt_us);
+        if self.samples < 200 {
+            return;
+        }
+        let latest_us = self.sum_us / f64::from(self.samples);
+        (self.samples, self.sum_us) = (0, 0.0);
+        self.means += 1;
+        let is_probe = self.probe_every.is_some_and(|every| self.means.is_multiple_of(every));
         if is_probe || latest_us < self.usual_us {
             self.usual_us = latest_us;
             return;
