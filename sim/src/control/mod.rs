@@ -18,10 +18,14 @@
 //! ```
 
 mod controller;
+mod figure;
 pub mod naive;
 mod report;
 mod run;
+mod score;
 
 pub use controller::{Controller, Gate, Open, QueueState, limit_loop};
+pub use figure::curve;
 pub use report::{Bin, Ended, Report};
 pub use run::{Clients, Setup};
+pub use score::{LOADS, Score, scores};

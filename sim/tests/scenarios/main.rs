@@ -24,7 +24,7 @@ fn with_seeds(scenario: impl Fn(u64)) {
     let given = std::env::var("PIVOT_SEED").ok().map(|seed| seed.parse().expect("PIVOT_SEED is a number"));
     for seed in given.map_or(1..=5, |seed: u64| seed..=seed) {
         // Shown with the panic if the scenario fails.
-        println!("PIVOT_SEED={seed}");
+        eprintln!("PIVOT_SEED={seed}");
         scenario(seed);
     }
 }

@@ -17,7 +17,7 @@ fn a_degradation_that_stays_does_not_become_the_usual() {
         for (law, controller) in shipped() {
             let ours = play(plant(), controller, &load, 120, seed, slow);
             let [high, peak] = ours.limits(60.0, 120.0, [0.9, 1.0]);
-            assert!(high < 60.0 && naive_peak > 5.0 * peak, "{law:?}: {high}, {peak}, naive {naive_peak}");
+            assert!(high < 100.0 && naive_peak > 5.0 * peak, "{law:?}: {high}, {peak}, naive {naive_peak}");
             assert!(ours.goodput(60.0, 120.0) > 75.0, "{law:?}: {}", ours.goodput(60.0, 120.0));
         }
     });

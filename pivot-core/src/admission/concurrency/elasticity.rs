@@ -22,7 +22,7 @@ pub enum Trend {
     Falling,
 }
 
-/// Compares throughput at one limit with throughput at the next. 120 bytes.
+/// Compares throughput at one limit with throughput at the next. 112 bytes.
 #[derive(Clone, Debug)]
 pub struct Elasticity {
     previous: Group,

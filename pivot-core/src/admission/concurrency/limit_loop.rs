@@ -103,7 +103,7 @@ impl LimitLoop {
 
     /// Ends the window if it is due and holds enough, and answers the limit from now on.
     ///
-    /// Takes time by the number of workers; when a window ends, by that times the number of buckets (160).
+    /// Takes time by the number of workers; when a window ends, by that times the number of buckets (201).
     pub fn handle_timeout<'s>(
         &mut self,
         all: impl Iterator<Item = &'s Samples> + Clone,
@@ -183,9 +183,12 @@ impl LimitLoop {
                 let wanted = law.propose(level, window).min(level).min(before);
                 if missed.is_some() { wanted.min(level.times(7, 8)) } else { wanted }
             }
-            // As few as there may be, and still too slow: it is not for their number. More are tried now and then.
-            (Trend::Unknown, Some(_))
-                if level <= floor && self.windows.is_multiple_of(PROBE_EVERY) && window.served > 0 =>
+            // As few as there may be, and still too slow for the law or the objective: it may not be for their number.
+            // More are tried now and then.
+            (Trend::Unknown, _)
+                if level < floor.plus(Level::ONE)
+                    && self.windows.is_multiple_of(PROBE_EVERY)
+                    && window.served > 0 =>
             {
                 level.plus(level)
             }
