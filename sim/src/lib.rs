@@ -18,6 +18,8 @@
 
 mod arena;
 pub mod shedding;
+pub mod control;
+pub mod plant;
 mod wire;
 
 use std::cell::Cell;
