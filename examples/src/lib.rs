@@ -55,7 +55,8 @@ impl Known for ParamError {}
 async fn show_user(req: Request<'_>, res: Response<'_>) -> Result<Sent, Failure> {
     let id: u64 = req.param_as("id")?;
     let (start, middle) = (Part::Text("{\"id\":"), Part::Text(",\"name\":\"user "));
-    Ok(res.parts("application/json", &[start, Part::Number(id), middle, Part::Number(id), Part::Text("\"}")])?)
+    Ok(res
+        .parts("application/json", &[start, Part::Number(id), middle, Part::Number(id), Part::Text("\"}")])?)
 }
 
 /// Sends the content back as it comes, with back-pressure both ways.

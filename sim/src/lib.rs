@@ -17,9 +17,9 @@
 //! ```
 
 mod arena;
-pub mod shedding;
 pub mod control;
 pub mod plant;
+pub mod shedding;
 mod wire;
 
 use std::cell::Cell;

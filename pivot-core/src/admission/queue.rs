@@ -167,7 +167,8 @@ impl Queue {
     /// Makes room for a class in a full queue: takes out a request of the least important class that waits, if it is less
     /// important than `class`; of that class the one whose turn would come last.
     pub fn displace(&mut self, class: Class) -> Option<Entry> {
-        let last = Class::ALL.get((u8::BITS - self.waiting.leading_zeros()).checked_sub(1)? as usize).copied()?;
+        let last =
+            Class::ALL.get((u8::BITS - self.waiting.leading_zeros()).checked_sub(1)? as usize).copied()?;
         if last <= class {
             return None;
         }

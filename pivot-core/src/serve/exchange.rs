@@ -282,7 +282,7 @@ where
         let deadline = if running.waits_since.is_some() { Instant::NEVER } else { running.deadline };
         let at = running.exchange.timer().map_or(deadline, |timer| timer.min(deadline));
         if at != Instant::NEVER {
-            self.timers.arm_by(self.connections.len() as u32 + slot, at);
+            self.timers.arm_by(self.connections.len() as u32 + slot, at, self.now);
         }
     }
 

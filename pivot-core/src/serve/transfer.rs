@@ -70,7 +70,7 @@ where
             self.enter(index, Phase::Partial);
         }
         let deadline = self.connections[index as usize].deadline;
-        self.timers.arm_by(index, deadline);
+        self.timers.arm_by(index, deadline, self.now);
     }
 
     fn receive_head(&mut self, index: u32) -> Progress {

@@ -261,7 +261,10 @@ where
         while let Some(entry) = self.queue.pop_expired(self.now) {
             self.refuse_queued(entry.item, Refusal::QueueExpired);
         }
-        if self.now >= self.cached_until || self.shared.requests.is_wanted() || self.shared.responses.is_wanted() {
+        if self.now >= self.cached_until
+            || self.shared.requests.is_wanted()
+            || self.shared.responses.is_wanted()
+        {
             self.clear_caches();
         }
         if self.shared.is_draining() {
@@ -458,7 +461,7 @@ where
     #[inline(always)]
     pub(super) fn set_deadline(&mut self, index: u32, deadline: Instant) {
         self.connections[index as usize].deadline = deadline;
-        self.timers.arm_by(index, deadline);
+        self.timers.arm_by(index, deadline, self.now);
     }
 
     /// Moves the deadline by what `len` bytes are worth at a minimum rate, but not beyond the grace from now.
@@ -512,7 +515,7 @@ where
         let deadline = self.connections[index as usize].deadline;
         if deadline > self.now {
             if deadline != Instant::NEVER {
-                self.timers.arm(index, deadline);
+                self.timers.arm(index, deadline, self.now);
             }
             return;
         }
