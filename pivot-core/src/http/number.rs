@@ -58,10 +58,10 @@ pub const fn write_decimal(mut number: u64, into: &mut [u8]) -> usize {
 pub const fn decimal_len(number: u64) -> usize {
     // Most numbers here are the lengths of short answers.
     match number {
-        ..10 => 1,
-        ..100 => 2,
-        ..1_000 => 3,
-        ..10_000 => 4,
+        0..10 => 1,
+        10..100 => 2,
+        100..1_000 => 3,
+        1_000..10_000 => 4,
         _ => number.ilog10() as usize + 1,
     }
 }

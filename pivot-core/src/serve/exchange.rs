@@ -356,8 +356,8 @@ where
         self.slots.give_back(slot);
         let outcome = failure.unwrap_or(match end.status.code() {
             _ if !end.is_whole => Outcome::ServerError,
-            ..400 => Outcome::Success,
-            ..500 => Outcome::ClientError,
+            0..400 => Outcome::Success,
+            400..500 => Outcome::ClientError,
             _ => Outcome::ServerError,
         });
         let is_failure = failure.is_some() || outcome == Outcome::ServerError;
