@@ -147,7 +147,7 @@ fn run() -> Result<()> {
         if options.is_whole(name) {
             println!("  written to {}\n", section.write(&options.command(name))?.display());
         } else {
-            println!("  not written to bench/results: that takes all servers and {ROUNDS} rounds\n");
+            println!("  not written to bench/results: that takes all servers, and {ROUNDS} rounds where there are any\n");
         }
     }
     Ok(())

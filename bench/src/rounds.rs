@@ -123,7 +123,7 @@ pub(crate) fn run(
     let noisy = samples().filter(|sample| sample.others > OTHERS_MAX).count();
     let worst = samples().map(|sample| sample.others).fold(0.0, f64::max);
     notes.push(format!(
-        "{} rounds of {} s for each server, in turns; {repeats} turns were repeated because others used more than \
+        "rounds: {}, {} s for each server, in turns; {repeats} turns were repeated because others used more than \
          {OTHERS_MAX} cores; {noisy} of {} that count were still not quiet (others used up to {worst:.2} cores)",
         options.rounds,
         options.seconds,

@@ -22,11 +22,15 @@ pub(crate) fn measure(arguments: &[&str]) -> Result<String, String> {
     run::shown(command.arg("--").args(arguments))
 }
 
-/// Pivot's instructions against `bench/instructions.budget`. No peer is built for it.
+/// Pivot's instructions against `bench/instructions.budget`, and the tests of what measures. No peer is built for it.
 pub(crate) fn budget() -> Result<String, String> {
     if !run::exists("valgrind") {
         run::install(&["valgrind"]).map_err(|error| format!("valgrind: {error}"))?;
     }
+    run::logged(
+        "bench-tests",
+        run::cargo().args(["test", "--package", "pivot-bench", "--manifest-path"]).arg(manifest()),
+    )?;
     build(false)?;
     let mut command = run::cargo();
     command.args(["run", "--quiet", "--release", "--manifest-path"]).arg(manifest());
