@@ -296,12 +296,27 @@ where
     /// Goes on after an answer: with the next request if some of it is here, else back to rest.
     ///
     /// The output is held back to the end of the turn if there is a next request, so that answers go out together.
+    ///
+    /// Requests that are answered without a handler follow one another here, not one inside of the other: a client may
+    /// send thousands in one piece.
     pub(super) fn next_request(&mut self, index: u32) {
+        self.goes_on = true;
+        if self.is_advancing {
+            return;
+        }
+        self.is_advancing = true;
+        while core::mem::take(&mut self.goes_on) {
+            self.advance(index);
+        }
+        self.is_advancing = false;
+    }
+
+    #[inline(always)]
+    fn advance(&mut self, index: u32) {
         let connection = &mut self.connections[index as usize];
         connection.slot = NONE;
         if connection.request.is_some() {
             self.enter(index, Phase::Head);
-            // A pipelined request may be refused and another follow: each round consumes a head.
             if self.process_head(index) == Progress::Stop {
                 let connection = &self.connections[index as usize];
                 let waits = connection.output.is_some() && connection.phase == Phase::Queued;

@@ -84,6 +84,9 @@ pub struct Worker<S: 'static, H, R: Routes + 'static, M, F: 'static> {
     /// Connections whose answers wait for the end of the turn, to go out with those of later requests.
     pub(super) unsent: heapless::Vec<u32, UNSENT_MAX>,
     pub(super) dice: u32,
+    /// [`Worker::next_request`] is at work, and has to go round again.
+    pub(super) is_advancing: bool,
+    pub(super) goes_on: bool,
     open_count: usize,
 }
 
@@ -202,6 +205,8 @@ where
             },
             unsent: heapless::Vec::new(),
             dice: (shared.seed.0 >> 32) as u32 ^ index as u32,
+            is_advancing: false,
+            goes_on: false,
             open_count: 0,
         })
     }
