@@ -69,6 +69,8 @@ pub struct RouteSpec<'p> {
     pub prefix: &'p Prefix<'p>,
     /// Its own pattern.
     pub pattern: &'static str,
+    /// Whether it runs on a thread for handlers that block, where there is one.
+    pub is_blocking: bool,
 }
 
 /// The routes of no application, and the ending of every list.

@@ -15,6 +15,10 @@ pub trait Gauges {
     fn pools(&self, each: &mut dyn FnMut(&str, &str, u64) -> fmt::Result) -> fmt::Result;
     /// Routes and the states of their breakers: 0 closed, 1 half open, 2 open.
     fn breakers(&self, each: &mut dyn FnMut(&dyn fmt::Display, u64) -> fmt::Result) -> fmt::Result;
+    /// The states of the jobs of blocking routes.
+    fn jobs(&self, each: &mut dyn FnMut(&str, u64) -> fmt::Result) -> fmt::Result;
+    /// Jobs so far whose request ended while a thread ran them.
+    fn abandoned_jobs(&self) -> u64;
     /// What memory is spent on.
     fn memory(&self, each: &mut dyn FnMut(&str, u64) -> fmt::Result) -> fmt::Result;
 }
@@ -129,11 +133,23 @@ impl<'s> Export<'s> {
                 })?;
             }
             8 => {
+                out.family("pivot_blocking_jobs", "gauge", "Handlers of blocking routes by state.")?;
+                gauges.jobs(&mut |state, count| {
+                    out.gauge("pivot_blocking_jobs", &[("state", &state)], count)
+                })?;
+                out.family(
+                    "pivot_blocking_abandoned",
+                    "counter",
+                    "Blocking handlers given up while they ran.",
+                )?;
+                out.counter("pivot_blocking_abandoned", &[], gauges.abandoned_jobs())?;
+            }
+            9 => {
                 out.family("pivot_memory_bytes", "gauge", "Bytes reserved at start, by part.")?;
                 gauges
                     .memory(&mut |part, bytes| out.gauge("pivot_memory_bytes", &[("part", &part)], bytes))?;
             }
-            9 => match self.format {
+            10 => match self.format {
                 Format::OpenMetrics => into.write_str("# EOF\n")?,
                 Format::Json => into.write_str("\n]}\n")?,
                 Format::Prometheus | Format::StatsD => {}
@@ -324,6 +340,12 @@ mod tests {
         fn breakers(&self, each: &mut dyn FnMut(&dyn fmt::Display, u64) -> fmt::Result) -> fmt::Result {
             each(&"/a\"b", 2)
         }
+        fn jobs(&self, each: &mut dyn FnMut(&str, u64) -> fmt::Result) -> fmt::Result {
+            each("queued", 5)
+        }
+        fn abandoned_jobs(&self) -> u64 {
+            6
+        }
         fn memory(&self, each: &mut dyn FnMut(&str, u64) -> fmt::Result) -> fmt::Result {
             each("heads", 4_096)
         }
@@ -355,6 +377,8 @@ mod tests {
             "pivot_request_duration_seconds_sum 0.001400",
             "pivot_pool_objects{pool=\"request\",state=\"free\"} 3",
             "pivot_breaker_state{route=\"/a\\\"b\"} 2",
+            "pivot_blocking_jobs{state=\"queued\"} 5",
+            "pivot_blocking_abandoned_total 6",
             "pivot_memory_bytes{part=\"heads\"} 4096",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\nnot in\n{text}");

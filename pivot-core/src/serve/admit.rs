@@ -157,8 +157,13 @@ where
 
     /// Turns a request away; its connection lives on if nothing of the request is still to come.
     pub(super) fn refuse(&mut self, index: u32, refusal: Refusal) {
-        self.stats.refuse(refusal);
         self.stats.end_request(Outcome::Refused);
+        self.answer_refusal(index, refusal);
+    }
+
+    /// Says why a request is refused, whose end was counted.
+    pub(super) fn answer_refusal(&mut self, index: u32, refusal: Refusal) {
+        self.stats.refuse(refusal);
         let retry_after_s = self.retry_after_s(refusal);
         let head = self.connections[index as usize].request.as_ref().and_then(|request| request.head);
         let close = self.shared.is_draining()

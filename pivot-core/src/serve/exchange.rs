@@ -3,25 +3,28 @@
 use core::task::{Context, Poll};
 
 use super::connection::{NONE, Phase};
+use super::offload::Detour;
+use super::shared::Shared;
 use super::socket::{Host, Io, Socket};
 use super::transfer::DRAIN_SIZE_MAX;
 use super::worker::Worker;
 use crate::admission::{Entry, Permit, Refusal, Ticket};
 use crate::app::buffer::RequestHead;
-use crate::app::{About, App, Exchange, Output, Request, Response, Rest, Routes, Windows};
+use crate::app::{About, App, Exchange, Failure, Output, Request, Response, Rest, Routes, Windows};
 use crate::http::Status;
 use crate::http::h1::decode::BodyLength;
 use crate::monitor::{CloseReason, Outcome, WorkerStats};
 use crate::pool::Guard;
-use crate::router::Router;
 use crate::time::Instant;
 
 /// A request on its way to its handler.
 pub struct Admitted<R: 'static> {
-    app: &'static App<R>,
-    router: &'static Router<'static>,
-    exchange: &'static Exchange,
-    head: Guard<'static, RequestHead>,
+    pub(super) app: &'static App<R>,
+    pub(super) shared: &'static Shared,
+    pub(super) exchange: &'static Exchange,
+    pub(super) head: Guard<'static, RequestHead>,
+    /// What a request needs whose handler does not run here.
+    pub(super) detour: Option<Detour>,
 }
 
 impl<R> core::fmt::Debug for Admitted<R> {
@@ -32,9 +35,15 @@ impl<R> core::fmt::Debug for Admitted<R> {
 
 /// Runs the handler of an admitted request: the future that fills a worker's slots.
 pub async fn run<R: Routes>(admitted: Admitted<R>) {
-    let Admitted { app, router, exchange, head } = admitted;
+    let Admitted { app, shared, exchange, head, detour } = admitted;
+    if let Some(detour) = detour {
+        if let Some(head) = detour.run(shared, exchange, head).await {
+            exchange.return_head(head);
+        }
+        return;
+    }
     let index = head.route.map_or(usize::MAX, |route| usize::from(route.0));
-    app.call(index, Request::new(exchange, &head, router), Response::new(exchange)).await;
+    app.call(index, Request::new(exchange, &head, &shared.router), Response::new(exchange)).await;
     exchange.return_head(head);
 }
 
@@ -144,7 +153,14 @@ where
         // The window is as large as a head's buffer, so all content that came with the head fits.
         running.skip_len = if has_content { exchange.windows().input.offer(request.rest()) } else { 0 };
         running.connection = index;
-        running.permit = Some(permit);
+        let offload = if shared.is_blocking(request.route) { self.host.offload() } else { None };
+        let detour = match offload {
+            Some(offload) => Some(Detour { offload, permit }),
+            None => {
+                running.permit = Some(permit);
+                None
+            }
+        };
         running.ticket = ticket;
         running.since = entry.since;
         running.deadline = self.now.plus_micros(shared.waits.handler_us);
@@ -154,7 +170,7 @@ where
         }
         connection.phase = Phase::Running;
         connection.slot = slot;
-        let admitted = Admitted { app: self.app, router: &shared.router, exchange, head: request };
+        let admitted = Admitted { app: self.app, shared, exchange, head: request, detour };
         self.slots.fill(slot, || (self.spawn)(admitted));
         self.poll_handler(slot);
     }
@@ -328,7 +344,7 @@ where
 
     /// Ends an exchange: its handler is through, or `failure` says what became of it.
     #[inline(always)]
-    fn end_exchange(&mut self, slot: u32, failure: Option<Outcome>) {
+    fn end_exchange(&mut self, slot: u32, mut failure: Option<Outcome>) {
         self.end_handler(slot);
         let running = &mut self.running[slot as usize];
         let exchange = running.exchange;
@@ -336,6 +352,11 @@ where
         let end = if is_plain {
             End { goes_on: true, is_whole: true, is_read: true, status: exchange.status() }
         } else {
+            match exchange.take_failure() {
+                Some(Failure::Refused(refusal)) => return self.refuse_running(slot, refusal),
+                Some(Failure::Panicked) => failure = Some(Outcome::Panicked),
+                None => {}
+            }
             match self.conclude(slot, failure) {
                 Some(end) => end,
                 None => return self.pump(slot),
@@ -401,6 +422,22 @@ where
         }
         output.settle();
         Some(End { goes_on: is_whole && output.keeps_alive(), is_whole, is_read, status: output.status() })
+    }
+
+    /// Turns a request away that had got its permit: there was no thread for it. Its future has ended.
+    #[cold]
+    fn refuse_running(&mut self, slot: u32, refusal: Refusal) {
+        let running = &mut self.running[slot as usize];
+        let (index, exchange) = (running.connection, running.exchange);
+        let connection = &mut self.connections[index as usize];
+        connection.request = exchange.take_head();
+        connection.output = exchange.end();
+        self.slots.give_back(slot);
+        // The handler had no part in it: the breaker does not hear of it.
+        drop(running.ticket.take());
+        running.release(Outcome::Refused, false, self.stats, self.now);
+        self.enter(index, Phase::Head);
+        self.answer_refusal(index, refusal);
     }
 
     /// Drops an exchange's handler wherever it stands, and everything that the exchange holds.

@@ -9,7 +9,7 @@ use crate::app::buffer::{Buffer, RequestHead};
 use crate::app::{App, Cursor, Response, Routes, SendError, Sent};
 use crate::http::h1::decode::{HeadLimits, HeaderSpan};
 use crate::mode::Config;
-use crate::monitor::{Export, Format, Gauges, Totals, WorkerStats};
+use crate::monitor::{Export, Format, Gauges, JobCounts, Totals, WorkerStats};
 use crate::pool::{Object, Pool, Slot};
 use crate::router::{Entry, Node, Pattern, RouteError, RouteIndex, Router};
 use crate::storage::{Arena, Budget, Plan, SpaceFull, take_one};
@@ -32,6 +32,9 @@ pub struct Shared {
     pub(super) streams: Pool<'static, Buffer>,
     pub(super) uris: Pool<'static, Buffer>,
     pub(super) stats: &'static [WorkerStats],
+    /// A bit for each route.
+    blocking: &'static [u32],
+    jobs: JobCounts,
     pub(super) seed: Seed,
     is_draining: AtomicBool,
     budget: Budget,
@@ -59,9 +62,15 @@ impl Shared {
     ) -> Result<&'static Self, StartError> {
         let nodes = arena.take("router nodes", config.router_nodes_max, |_| Node::EMPTY)?;
         let entries = arena.take("routes", R::COUNT.max(1), |_| Entry::EMPTY)?;
+        let blocking = arena.take("blocking routes", R::COUNT.div_ceil(32), |_| 0_u32)?;
         let mut router = Router::new(nodes, entries);
         let mut result = Ok(());
+        let mut index = 0;
         app.visit(&mut |spec| {
+            if let Some(word) = blocking.get_mut(index / 32) {
+                *word |= u32::from(spec.is_blocking) << (index % 32);
+            }
+            index += 1;
             if result.is_ok() {
                 let mut pattern = Pattern::EMPTY;
                 spec.prefix.for_each(&mut |part| pattern = core::mem::take(&mut pattern).with(part));
@@ -113,6 +122,8 @@ impl Shared {
             )?),
             uris: Pool::new(buffers(arena, ["uris", "uri slots"], config.uris_max, config.target_size_max)?),
             stats,
+            blocking,
+            jobs: JobCounts::new(),
             seed,
             is_draining: AtomicBool::new(false),
             budget: Budget::new(),
@@ -128,6 +139,7 @@ impl Shared {
         let plan = plan
             .with::<Node>(config.router_nodes_max)
             .with::<Entry>(if R::COUNT == 0 { 1 } else { R::COUNT })
+            .with::<u32>(R::COUNT.div_ceil(32))
             .with::<RateSet>(RateLimiter::sets_for(config.clients_max))
             .with::<Breaker<'static>>(breaker_count)
             .with::<AtomicU32>(Connections::clients_for(
@@ -156,6 +168,24 @@ impl Shared {
     /// The counts of each worker.
     pub fn stats(&self) -> &'static [WorkerStats] {
         self.stats
+    }
+
+    /// What is known of the handlers of blocking routes that run on threads.
+    pub fn jobs(&self) -> &JobCounts {
+        &self.jobs
+    }
+
+    /// Whether some route's handler blocks, so that threads are of use.
+    pub fn has_blocking_routes(&self) -> bool {
+        self.blocking.iter().any(|&word| word != 0)
+    }
+
+    /// Whether a route's handler blocks.
+    #[inline]
+    pub(super) fn is_blocking(&self, route: Option<RouteIndex>) -> bool {
+        let Some(RouteIndex(index)) = route else { return false };
+        let word = self.blocking.get(usize::from(index) / 32);
+        word.is_some_and(|word| word >> (index % 32) & 1 != 0)
     }
 
     /// Ends the server: idle connections are closed, answers say `connection: close`, new requests still pass.
@@ -243,6 +273,15 @@ impl Gauges for Shared {
             }
         }
         Ok(())
+    }
+
+    fn jobs(&self, each: &mut dyn FnMut(&str, u64) -> fmt::Result) -> fmt::Result {
+        each("queued", u64::from(self.jobs.queued_count()))?;
+        each("running", u64::from(self.jobs.running_count()))
+    }
+
+    fn abandoned_jobs(&self) -> u64 {
+        self.jobs.abandoned_count()
     }
 
     fn memory(&self, each: &mut dyn FnMut(&str, u64) -> fmt::Result) -> fmt::Result {

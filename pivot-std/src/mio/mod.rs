@@ -17,11 +17,12 @@ use pivot_core::exec::Notify;
 use pivot_core::http::Status;
 use pivot_core::mode::Config;
 use pivot_core::monitor::{Format, Totals};
-use pivot_core::serve::{self, Shared, Worker};
-use pivot_core::storage::{Arena, Budget};
+use pivot_core::serve::{self, Offload, Shared, StartError, Station, Worker};
+use pivot_core::storage::{Arena, Budget, take_one};
 
 pub use socket::TcpSocket;
 
+use crate::blocking::{self, Desk};
 use crate::{Error, Heap, StdHost, random_seed};
 use turns::PollWaker;
 
@@ -102,7 +103,9 @@ impl Server {
 
     /// Runs until [`Monitor::drain`] is called, or SIGTERM or SIGINT comes if [`drain_on_signals`] was called.
     ///
-    /// Each worker calls `app` for an application of its own, so handlers may hold `Rc` and `Cell`.
+    /// Each worker calls `app` for an application of its own, so handlers may hold `Rc` and `Cell`. So does each of the
+    /// `blocking_threads`, which are started if some route is [blocking](pivot_core::app::Route::blocking); a handler that one of
+    /// them is in when the server ends is waited for.
     ///
     /// # Errors
     /// [`Error`] if routes conflict, or the system refuses a thread.
@@ -113,6 +116,14 @@ impl Server {
     {
         let mut heap = if self.commits_memory { Heap::committed() } else { Heap::new() };
         let shared = Shared::new(&mut heap, self.config, &app(), random_seed())?;
+        let thread_count = if shared.has_blocking_routes() { self.config.blocking_threads } else { 0 };
+        let desk: Option<&'static Desk> = match thread_count {
+            0 => None,
+            _ => {
+                let desk = Desk::new(&mut heap, shared).map_err(StartError::from)?;
+                Some(take_one(&mut heap, "blocking desk", desk).map_err(StartError::from)?)
+            }
+        };
         let heap = Mutex::new(heap);
         let cut_count = Arc::new(AtomicU64::new(0));
         let (heap, app, cut_count) = (&heap, &app, &cut_count);
@@ -129,7 +140,7 @@ impl Server {
         if self.monitor.server.is_to_drain.load(Ordering::SeqCst) {
             self.monitor.drain();
         }
-        let report = std::sync::Barrier::new(self.listeners.len() + 1);
+        let report = std::sync::Barrier::new(self.listeners.len() + thread_count + 1);
         let report = &report;
         let monitor = self.monitor;
         let result = thread::scope(|scope| {
@@ -138,7 +149,7 @@ impl Server {
                 .map(|(index, (listener, (poll, waker)))| {
                     scope.spawn(move || {
                         let worker = heap.lock().map_err(|_| poisoned()).and_then(|mut heap| {
-                            let host = StdHost::new();
+                            let host = StdHost::new().with_offload(desk.map(|desk| desk as &dyn Offload));
                             let app = app();
                             let worker =
                                 Worker::new(&mut *heap, shared, index, app, host, waker, serve::run::<R>);
@@ -147,6 +158,22 @@ impl Server {
                         report.wait();
                         turns::run(worker?, poll, listener, shared, cut_count)
                             .map_err(|source| Error::System { what: "wait for events", source })
+                    })
+                })
+                .collect();
+            let threads: Vec<_> = (0..thread_count)
+                .map(|_| {
+                    scope.spawn(move || {
+                        let station = heap.lock().map_err(|_| poisoned()).and_then(|mut heap| {
+                            Station::new(&mut *heap, shared, app())
+                                .map_err(|full| StartError::from(full).into())
+                        });
+                        report.wait();
+                        let station: Station<R> = station?;
+                        if let Some(desk) = desk {
+                            blocking::run(desk, &station);
+                        }
+                        Ok(())
                     })
                 })
                 .collect();
@@ -164,6 +191,12 @@ impl Server {
                     monitor.drain();
                     result = ended;
                 }
+            }
+            if let Some(desk) = desk {
+                desk.close();
+            }
+            for thread in threads {
+                result = result.and(thread.join().unwrap_or_else(|_| Err(poisoned())));
             }
             monitor.end_admin();
             if let Some(admin) = admin {

@@ -1,0 +1,253 @@
+//! Where loops leave jobs and threads take them.
+
+use std::fmt;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::thread::Thread;
+
+use pivot_core::admission::{Queue, QueueNode, Refusal};
+use pivot_core::exec::{Handover, HandoverState, HandoverStep};
+use pivot_core::serve::{Ended, Job, Offload, Place, Progress, Shared};
+use pivot_core::storage::{Arena, SpaceFull};
+use pivot_core::time::Instant;
+
+/// The queue of a server's blocking routes, and the places of its jobs.
+///
+/// There are as many places as jobs can wait and run; each is in the free list, or has a job.
+pub(crate) struct Desk {
+    shared: &'static Shared,
+    slots: &'static [Slot],
+    line: Mutex<Line>,
+    /// Rung for each job that joins the queue, and at the end.
+    bell: Condvar,
+}
+
+struct Line {
+    queue: Queue,
+    free: &'static mut [u32],
+    free_count: usize,
+    is_closed: bool,
+}
+
+struct Slot {
+    handover: Handover,
+    cell: Mutex<Cell>,
+}
+
+#[derive(Default)]
+struct Cell {
+    content: Content,
+    /// Of the exchange that waits for the job.
+    waker: Option<Waker>,
+    /// The thread that has the job.
+    runner: Option<Thread>,
+}
+
+#[derive(Default)]
+enum Content {
+    #[default]
+    Nothing,
+    Job(Job),
+    Ended(Ended),
+}
+
+impl Desk {
+    /// Takes a desk for the routes of `shared` from `arena`.
+    ///
+    /// # Errors
+    /// [`SpaceFull`] if the arena is too small.
+    pub(crate) fn new(arena: &mut impl Arena, shared: &'static Shared) -> Result<Self, SpaceFull> {
+        let config = shared.config();
+        let queue_max = config.blocking_queue_max;
+        let slot_count = queue_max + config.blocking_threads;
+        let nodes = arena.take("blocking queue", queue_max, |_| QueueNode::FREE)?;
+        let slots = arena.take("blocking jobs", slot_count, |_| Slot {
+            handover: Handover::new(),
+            cell: Mutex::default(),
+        })?;
+        let free = arena.take("blocking list", slot_count, |index| index as u32)?;
+        let queue = Queue::new(nodes, config.timeouts.queue);
+        let line = Mutex::new(Line { queue, free, free_count: slot_count, is_closed: false });
+        Ok(Self { shared, slots, line, bell: Condvar::new() })
+    }
+
+    /// Waits for a job, and takes it; `None` once the desk is closed and nobody waits any more. For threads.
+    pub(super) fn take(&self, runner: &Thread, mut now: impl FnMut() -> Instant) -> Option<(u32, Job)> {
+        let mut line = lock(&self.line);
+        loop {
+            let at = now();
+            // At most as many as were queued.
+            while let Some(entry) = line.queue.pop_expired(at) {
+                let waker = self.expire(entry.item);
+                self.count(&line);
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+            }
+            let entry = line.queue.pop();
+            self.count(&line);
+            if let Some(entry) = entry {
+                let slot = self.slot(entry.item);
+                let taken = slot.handover.step(HandoverStep::Take);
+                debug_assert_eq!(taken, Some(HandoverState::Queued), "who is in the queue waits");
+                let mut cell = lock(&slot.cell);
+                if let Content::Job(job) = std::mem::take(&mut cell.content) {
+                    cell.runner = Some(runner.clone());
+                    self.shared.jobs().begin();
+                    return Some((entry.item, job));
+                }
+            } else if line.is_closed {
+                return None;
+            } else {
+                line = self.bell.wait(line).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+    }
+
+    /// Puts back what became of a job that was taken. If nobody waits for it, what it holds comes home here.
+    pub(super) fn finish(&self, index: u32, ended: Ended) {
+        let slot = self.slot(index);
+        let waker = {
+            let mut cell = lock(&slot.cell);
+            cell.content = Content::Ended(ended);
+            cell.runner = None;
+            cell.waker.take()
+        };
+        self.shared.jobs().end();
+        match slot.handover.step(HandoverStep::Finish) {
+            Some(HandoverState::Abandoned) => self.clear(index, &mut lock(&self.line)),
+            left => {
+                debug_assert_eq!(left, Some(HandoverState::Running), "a job that was taken runs");
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+            }
+        }
+    }
+
+    /// Whether nobody waits any more for a job that was taken.
+    pub(super) fn is_abandoned(&self, index: u32) -> bool {
+        self.slot(index).handover.state() == HandoverState::Abandoned
+    }
+
+    /// Ends the threads once the queue is empty.
+    pub(crate) fn close(&self) {
+        lock(&self.line).is_closed = true;
+        self.bell.notify_all();
+    }
+
+    fn slot(&self, index: u32) -> &Slot {
+        &self.slots[index as usize]
+    }
+
+    /// Ends a job that was in the queue and has waited for too long; answers who wants to know. The caller has taken it out
+    /// of the queue, and holds the line.
+    fn expire(&self, index: u32) -> Option<Waker> {
+        let slot = self.slot(index);
+        let taken = slot.handover.step(HandoverStep::Take);
+        debug_assert_eq!(taken, Some(HandoverState::Queued), "who is in the queue waits");
+        let mut cell = lock(&slot.cell);
+        if let Content::Job(job) = std::mem::take(&mut cell.content) {
+            cell.content = Content::Ended(Ended::Refused(job, Refusal::QueueExpired));
+        }
+        let waker = cell.waker.take();
+        drop(cell);
+        let taken = slot.handover.step(HandoverStep::Finish);
+        debug_assert_eq!(taken, Some(HandoverState::Running), "nobody leaves a job while the line is held");
+        waker
+    }
+
+    /// Empties a place that nobody has, and frees it. What it held comes home.
+    fn clear(&self, index: u32, line: &mut Line) {
+        *lock(&self.slot(index).cell) = Cell::default();
+        line.free[line.free_count] = index;
+        line.free_count += 1;
+    }
+
+    fn count(&self, line: &Line) {
+        self.shared.jobs().set_queued(line.queue.len());
+    }
+}
+
+impl Offload for Desk {
+    fn submit(&self, job: Job, waker: &Waker, now: Instant) -> Result<Place, (Job, Refusal)> {
+        let mut line = lock(&self.line);
+        let Some(left) = line.free_count.checked_sub(1) else { return Err((job, Refusal::QueueFull)) };
+        let index = line.free[left];
+        let Ok(node) = line.queue.push(index, job.class(), now) else {
+            return Err((job, Refusal::QueueFull));
+        };
+        line.free_count = left;
+        let slot = self.slot(index);
+        *lock(&slot.cell) = Cell { content: Content::Job(job), waker: Some(waker.clone()), runner: None };
+        let left = slot.handover.step(HandoverStep::Submit);
+        debug_assert_eq!(left, Some(HandoverState::Free), "a free place has no job");
+        self.count(&line);
+        drop(line);
+        self.bell.notify_one();
+        Ok(Place { slot: index, node, until: now.plus(self.shared.config().timeouts.queue) })
+    }
+
+    fn poll(&self, place: &Place, now: Instant) -> Progress {
+        let slot = self.slot(place.slot);
+        if slot.handover.state() == HandoverState::Queued && now >= place.until {
+            let mut line = lock(&self.line);
+            // Under the lock, who is queued stays queued.
+            if slot.handover.state() == HandoverState::Queued {
+                line.queue.remove(place.node);
+                self.expire(place.slot);
+                self.count(&line);
+            }
+        }
+        match slot.handover.state() {
+            HandoverState::Queued => Progress::Queued(place.until),
+            HandoverState::Done => Progress::Ended,
+            _ => Progress::Running,
+        }
+    }
+
+    fn collect(&self, place: &Place) -> Option<Ended> {
+        let slot = self.slot(place.slot);
+        if slot.handover.state() != HandoverState::Done {
+            return None;
+        }
+        let content = std::mem::take(&mut lock(&slot.cell).content);
+        slot.handover.step(HandoverStep::Collect);
+        self.clear(place.slot, &mut lock(&self.line));
+        match content {
+            Content::Ended(ended) => Some(ended),
+            Content::Job(_) | Content::Nothing => None,
+        }
+    }
+
+    fn leave(&self, place: &Place) {
+        let slot = self.slot(place.slot);
+        let mut line = lock(&self.line);
+        match slot.handover.step(HandoverStep::Leave) {
+            Some(HandoverState::Running) => {
+                self.shared.jobs().abandon();
+                // It may be suspended in an `await`: then it can end now. The line keeps its place from being freed meanwhile.
+                if let Some(runner) = &lock(&slot.cell).runner {
+                    runner.unpark();
+                }
+            }
+            Some(HandoverState::Queued) => {
+                line.queue.remove(place.node);
+                self.count(&line);
+                self.clear(place.slot, &mut line);
+            }
+            _ => self.clear(place.slot, &mut line),
+        }
+    }
+}
+
+impl fmt::Debug for Desk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Desk").field("jobs", self.shared.jobs()).finish_non_exhaustive()
+    }
+}
+
+/// Nothing panics while it holds one of these locks.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
