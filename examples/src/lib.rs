@@ -3,7 +3,7 @@
 //! It needs no operating system: what it cannot know, the CPU time of its thread, is handed in.
 #![no_std]
 
-use pivot_core::app::{App, ErrorStatus, Request, Response, Routes, SendError, Sent, get, post};
+use pivot_core::app::{App, ErrorStatus, Part, Request, Response, Routes, SendError, Sent, get, post};
 use pivot_core::app::{BodyError, ParamError};
 use pivot_core::http::Status;
 use pivot_core::time::Duration;
@@ -50,7 +50,9 @@ impl Known for ParamError {}
 
 async fn show_user(req: Request<'_>, res: Response<'_>) -> Result<Sent, Failure> {
     let id: u64 = req.param_as("id")?;
-    Ok(res.format("application/json", format_args!("{{\"id\":{id},\"name\":\"user {id}\"}}"))?)
+    let (start, middle) = (Part::Text("{\"id\":"), Part::Text(",\"name\":\"user "));
+    Ok(res
+        .parts("application/json", &[start, Part::Number(id), middle, Part::Number(id), Part::Text("\"}")])?)
 }
 
 /// Sends the content back as it comes, with back-pressure both ways.

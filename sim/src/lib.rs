@@ -17,6 +17,8 @@
 //! ```
 
 mod arena;
+pub mod control;
+pub mod plant;
 pub mod shedding;
 mod wire;
 

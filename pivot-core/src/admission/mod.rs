@@ -9,6 +9,7 @@ pub mod breaker;
 mod cidr;
 mod class;
 pub mod classify;
+pub mod concurrency;
 mod connections;
 mod deadline;
 mod guard;

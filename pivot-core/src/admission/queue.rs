@@ -82,6 +82,8 @@ pub struct Queue {
     nodes: &'static mut [QueueNode],
     free: u32,
     lists: [List; Class::COUNT],
+    /// A bit for each class of which somebody waits, the most important lowest.
+    waiting: u8,
     len: usize,
     /// In microseconds, so that joining need not convert it.
     wait_max_us: u64,
@@ -111,6 +113,7 @@ impl Queue {
             nodes,
             free,
             lists,
+            waiting: 0,
             len: 0,
             wait_max_us: micros(wait_max),
             order: Order::Fifo,
@@ -146,6 +149,7 @@ impl Queue {
         node.is_queued = true;
         let last = core::mem::replace(&mut list.last, place);
         list.len += 1;
+        self.waiting |= 1 << class.index();
         match self.nodes.get_mut(last as usize) {
             Some(last) => last.next = place,
             None => list.first = place,
@@ -163,7 +167,8 @@ impl Queue {
     /// Makes room for a class in a full queue: takes out a request of the least important class that waits, if it is less
     /// important than `class`; of that class the one whose turn would come last.
     pub fn displace(&mut self, class: Class) -> Option<Entry> {
-        let last = Class::ALL.into_iter().rev().find(|class| self.lists[class.index()].len > 0)?;
+        let last =
+            Class::ALL.get((u8::BITS - self.waiting.leading_zeros()).checked_sub(1)? as usize).copied()?;
         if last <= class {
             return None;
         }
@@ -172,19 +177,18 @@ impl Queue {
     }
 
     /// The class that [`Queue::pop`] would take from.
+    #[inline]
     pub fn first_class(&self) -> Option<Class> {
-        if self.len == 0 {
-            return None;
-        }
-        Class::ALL.into_iter().find(|class| self.lists[class.index()].first != NONE)
+        Class::ALL.get(self.waiting.trailing_zeros() as usize).copied()
     }
 
     /// Takes who goes first of the most important class.
     ///
     /// Nobody starts too late if [`Queue::pop_expired`] was called until it answered `None` at the same moment.
+    #[inline(always)]
     pub fn pop(&mut self) -> Option<Entry> {
         let list = &self.lists[self.first_class()?.index()];
-        self.remove(if self.order == Order::Fifo { list.first } else { list.last })
+        self.take(if self.order == Order::Fifo { list.first } else { list.last })
     }
 
     /// Takes one that has waited for longer than it may; call until it answers `None`.
@@ -205,12 +209,20 @@ impl Queue {
 
     /// Takes out what is at a place; `None` if nothing is.
     pub fn remove(&mut self, place: u32) -> Option<Entry> {
+        self.take(place)
+    }
+
+    #[inline(always)]
+    fn take(&mut self, place: u32) -> Option<Entry> {
         let node = self.nodes.get_mut(place as usize).filter(|node| node.is_queued)?;
         let QueueNode { item, class, since, deadline, next, prev, position, .. } = *node;
         node.is_queued = false;
         node.next = core::mem::replace(&mut self.free, place);
         let list = &mut self.lists[class.index()];
         list.len -= 1;
+        if list.len == 0 {
+            self.waiting &= !(1 << class.index());
+        }
         match self.nodes.get_mut(prev as usize) {
             Some(prev) => prev.next = next,
             None => list.first = next,
@@ -220,11 +232,8 @@ impl Queue {
             None => list.last = prev,
         }
         self.len -= 1;
-        // The last of the heap takes over the gap, and goes up or down from there.
         if position as usize != self.len {
-            let moved = self.nodes[self.len].heap;
-            self.rise(moved, position as usize);
-            self.sink(moved, self.nodes[moved as usize].position as usize);
+            self.close_gap(position as usize);
         }
         Some(Entry { item, class, since, deadline })
     }
@@ -262,6 +271,13 @@ impl Queue {
     /// Since when there has always been somebody waiting; `None` if nobody is.
     pub fn standing_since(&self) -> Option<Instant> {
         (self.len > 0).then_some(self.filled_at)
+    }
+
+    /// The last of the heap takes over a gap, and goes up or down from there.
+    fn close_gap(&mut self, index: usize) {
+        let moved = self.nodes[self.len].heap;
+        self.rise(moved, index);
+        self.sink(moved, self.nodes[moved as usize].position as usize);
     }
 
     /// Puts a place into the heap at `index`, or above where its deadline comes before its parent's.

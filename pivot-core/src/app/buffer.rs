@@ -3,7 +3,7 @@
 use crate::admission::Ticket;
 use crate::http::h1::decode::{Head, HeaderSpan};
 use crate::pool::{Guard, Object};
-use crate::router::{Params, RouteIndex};
+use crate::router::{Found, RouteIndex};
 use crate::time::Instant;
 
 /// A piece of memory that is filled at its end and emptied at its front.
@@ -18,6 +18,7 @@ pub struct Buffer {
 
 impl Buffer {
     /// What was filled in and not yet consumed.
+    #[inline(always)]
     pub fn filled(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
     }
@@ -28,11 +29,13 @@ impl Buffer {
     }
 
     /// The room behind the filled part. What stands there is of no meaning: write, then [`Buffer::fill`].
+    #[inline(always)]
     pub fn space_mut(&mut self) -> &mut [u8] {
         &mut self.bytes[self.end..]
     }
 
     /// Counts the first `len` bytes of the room as filled.
+    #[inline(always)]
     pub fn fill(&mut self, len: usize) {
         self.end = self.bytes.len().min(self.end + len);
     }
@@ -94,11 +97,13 @@ impl Buffer {
     }
 
     /// Bytes filled in and not consumed.
+    #[inline(always)]
     pub fn len(&self) -> usize {
         self.end - self.start
     }
 
     /// Whether nothing is filled in.
+    #[inline(always)]
     pub fn is_empty(&self) -> bool {
         self.start == self.end
     }
@@ -141,16 +146,12 @@ pub struct RequestHead {
     pub began: Instant,
     /// The index, once the head is complete.
     pub head: Option<Head>,
-    /// The route, once it was looked up; `None` as well when there is none.
-    pub route: Option<RouteIndex>,
-    /// Where the path's parameters lie: in the path as sent, or in `uri` if that is there.
-    pub params: Params,
+    /// Where it leads, once that was looked up. Parameters lie in the path as sent, or in `uri` if that is there.
+    pub found: Found,
     /// The decoded path, of a path that has escapes.
     pub uri: Option<Guard<'static, Buffer>>,
     /// The promise to tell the route's breaker how it went.
     pub ticket: Option<Ticket<'static>>,
-    /// What an `Allow` header would list, where the path leads somewhere but not with this method.
-    pub allow: crate::http::MethodSet,
 }
 
 impl RequestHead {
@@ -167,6 +168,7 @@ impl RequestHead {
     }
 
     /// Whether anything came behind the head and `skip` further bytes.
+    #[inline(always)]
     pub fn has_more_than(&self, skip: usize) -> bool {
         let len = self.head.map_or(0, |head| usize::from(head.len));
         self.buffer.len() > len + skip
@@ -179,13 +181,20 @@ impl RequestHead {
         self.forget();
     }
 
+    /// The route, if there is one.
+    #[inline]
+    pub fn route(&self) -> Option<RouteIndex> {
+        match self.found {
+            Found::Route { route, .. } => Some(route),
+            _ => None,
+        }
+    }
+
     fn forget(&mut self) {
         self.head = None;
-        self.route = None;
+        self.found = Found::NotFound;
         self.uri = None;
         self.ticket = None;
-        self.params = Params::default();
-        self.allow = crate::http::MethodSet::EMPTY;
     }
 }
 
@@ -198,11 +207,9 @@ impl Object for RequestHead {
             headers,
             began: Instant::ZERO,
             head: None,
-            route: None,
-            params: Params::default(),
+            found: Found::NotFound,
             uri: None,
             ticket: None,
-            allow: crate::http::MethodSet::EMPTY,
         }
     }
 

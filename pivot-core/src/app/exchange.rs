@@ -70,7 +70,7 @@ pub struct Exchange {
     windows: RefCell<Windows>,
     /// The head, once the handler is through with it.
     returned: Cell<Option<Guard<'static, RequestHead>>>,
-    /// The permit of a request that was with a thread: it goes with the rest at the end.
+    /// The permit of the request, which goes wherever its handler runs.
     permit: Cell<Option<Permit<'static>>>,
     /// Why the request was not answered, where it is not for the handler to say.
     failure: Cell<Option<Failure>>,
@@ -115,7 +115,7 @@ impl Exchange {
     /// Begins with a request whose head was decoded.
     ///
     /// `output` is what the answer is appended to; `window` is there if content follows the head.
-    #[inline]
+    #[inline(always)]
     pub fn begin(
         &self,
         about: About,
@@ -131,10 +131,9 @@ impl Exchange {
     }
 
     /// Ends, wherever the request stands: takes the output back and lets go of everything else.
-    #[inline]
+    #[inline(always)]
     pub fn end(&self) -> Option<Guard<'static, Buffer>> {
         self.timers.borrow_mut().clear();
-        drop(self.permit.take());
         let mut windows = self.windows.borrow_mut();
         windows.input.end();
         windows.output.end()
@@ -142,14 +141,14 @@ impl Exchange {
 
     /// Whether the answer is whole, nothing of it is sent, the connection goes on after it and the request had no content:
     /// then there is nothing to settle.
-    #[inline]
+    #[inline(always)]
     pub fn is_plain(&self) -> bool {
         let windows = self.windows.borrow();
         windows.output.is_plain() && windows.input.is_ended()
     }
 
     /// The status that the client will see, or has seen.
-    #[inline]
+    #[inline(always)]
     pub fn status(&self) -> Status {
         self.windows.borrow().output.status()
     }
@@ -160,13 +159,13 @@ impl Exchange {
     }
 
     /// Gives the head back, for what came behind it.
-    #[inline]
+    #[inline(always)]
     pub fn return_head(&self, head: Guard<'static, RequestHead>) {
         self.returned.set(Some(head));
     }
 
     /// Takes the head that was given back.
-    #[inline]
+    #[inline(always)]
     pub fn take_head(&self) -> Option<Guard<'static, RequestHead>> {
         self.returned.take()
     }
@@ -190,43 +189,58 @@ impl Exchange {
         self.windows().output.poll_flush(context)
     }
 
-    /// Takes the content out, and a window for the answer made of `buffer`: for a handler elsewhere. What is left here can
-    /// still answer, with a failure.
-    pub(crate) fn detach(&self, head: &Head, buffer: Guard<'static, Buffer>) -> Windows {
+    /// Takes the content and the permit out, with a window for the answer made of `buffer`: for a handler elsewhere. What is left
+    /// here can still answer, with a failure.
+    pub(crate) fn detach(
+        &self,
+        head: &Head,
+        buffer: Guard<'static, Buffer>,
+    ) -> (Windows, Option<Permit<'static>>) {
         let input = core::mem::replace(&mut self.windows().input, Input::new());
         let mut output = Output::new();
         output.begin(head, buffer);
         output.detach();
-        Windows { input, output }
+        (Windows { input, output }, self.take_permit())
     }
 
-    /// Begins with windows that were detached from another exchange.
-    pub(crate) fn begin_detached(&self, about: About, windows: Windows) {
+    /// Begins with what was detached from another exchange.
+    pub(crate) fn begin_detached(&self, about: About, windows: Windows, permit: Option<Permit<'static>>) {
         self.about.set(about);
         *self.windows() = windows;
+        self.permit.set(permit);
     }
 
     /// Ends what [`Exchange::begin_detached`] has begun.
-    pub(crate) fn end_detached(&self) -> Windows {
+    pub(crate) fn end_detached(&self) -> (Windows, Option<Permit<'static>>) {
         self.timers.borrow_mut().clear();
-        core::mem::replace(&mut self.windows(), Windows { input: Input::new(), output: Output::new() })
+        let empty = Windows { input: Input::new(), output: Output::new() };
+        (core::mem::replace(&mut self.windows(), empty), self.take_permit())
     }
 
     /// Takes back what was detached, as it is now. Earlier answers have to be sent.
-    pub(crate) fn attach(&self, windows: Windows) {
+    pub(crate) fn attach(&self, windows: Windows, permit: Option<Permit<'static>>) {
+        self.permit.set(permit);
         let mut own = self.windows();
         *own = windows;
         own.output.attach();
     }
 
-    /// Takes back the content alone: nobody has looked at it.
-    pub(crate) fn attach_content(&self, windows: Windows) {
+    /// Takes back the content and the permit alone: nobody has looked at it.
+    pub(crate) fn attach_content(&self, windows: Windows, permit: Option<Permit<'static>>) {
+        self.permit.set(permit);
         self.windows().input = windows.input;
     }
 
-    /// Keeps a permit to the end.
+    /// Keeps the permit of the request.
+    #[inline(always)]
     pub(crate) fn keep_permit(&self, permit: Permit<'static>) {
         self.permit.set(Some(permit));
+    }
+
+    /// Takes the permit; `None` while the handler runs elsewhere.
+    #[inline(always)]
+    pub(crate) fn take_permit(&self) -> Option<Permit<'static>> {
+        self.permit.take()
     }
 
     /// Says why there is no answer.

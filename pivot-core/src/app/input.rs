@@ -112,6 +112,7 @@ impl Input {
         }
     }
 
+    #[inline(always)]
     pub(super) fn begin(
         &mut self,
         head: &Head,
@@ -133,6 +134,7 @@ impl Input {
     }
 
     /// Back to the state of a request without content.
+    #[inline(always)]
     pub(super) fn end(&mut self) {
         self.peer_ended = false;
         if self.window.is_some() {
@@ -141,6 +143,7 @@ impl Input {
     }
 
     /// Whether all content has been read.
+    #[inline(always)]
     pub fn is_ended(&self) -> bool {
         matches!(self.framing, Framing::Ended)
     }
@@ -223,6 +226,7 @@ impl Input {
     }
 
     /// What lies in the window behind the content's end: the beginning of the next request.
+    #[inline(always)]
     pub fn leftover(&self) -> &[u8] {
         match &self.window {
             Some(window) if self.is_ended() => window.filled(),

@@ -58,7 +58,7 @@ pub use input::{BodyError, Input, Rest};
 pub use layer::{Layered, Middleware, Next};
 pub use output::{Output, SendError};
 pub use request::{Extended, ParamError, Request};
-pub use response::{Answered, BodyWriter, EventWriter, Response, Sent};
+pub use response::{Answered, BodyWriter, EventWriter, Part, Response, Sent};
 pub use route::{Action, Handler, Route, action, delete, get, head, options, patch, post, put, route};
 pub use routes::{Prefix, RouteSpec, Routes};
 

@@ -12,7 +12,7 @@ use super::input::BodyError;
 use crate::admission::Class;
 use crate::http::Method;
 use crate::http::h1::decode::{BodyLength, Version};
-use crate::router::Router;
+use crate::router::{Found, Router};
 use crate::time::{Duration, Instant};
 
 /// A request: its head, whole, and its content, piece by piece.
@@ -75,8 +75,8 @@ impl<'r> Request<'r> {
 
     /// The value of the path's parameter `name`, decoded; `None` if the route has no such parameter.
     pub fn param(&self, name: &str) -> Option<&'r str> {
-        let index = self.router.param_index(self.head.route?, name)?;
-        let span = self.head.params.get(index)?;
+        let Found::Route { route, params } = &self.head.found else { return None };
+        let span = params.get(self.router.param_index(*route, name)?)?;
         let path = match &self.head.uri {
             Some(decoded) => decoded.filled(),
             None => self.head.head?.path.of(self.head.buffer.filled()),
@@ -94,7 +94,7 @@ impl<'r> Request<'r> {
 
     /// The pattern of the route that was matched.
     pub fn route(&self) -> Option<impl fmt::Display + use<'r>> {
-        self.router.pattern(self.head.route?)
+        self.router.pattern(self.head.route()?)
     }
 
     /// The value of the first header field with this name, in any case; `None` too if it is not UTF-8.
@@ -240,7 +240,10 @@ impl<'r> Request<'r> {
     }
 
     pub(super) fn allowed_methods(&self) -> crate::http::MethodSet {
-        self.head.allow
+        match self.head.found {
+            Found::MethodNotAllowed { allow } => allow,
+            _ => crate::http::MethodSet::EMPTY,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use core::future::poll_fn;
 use super::cursor::Cursor;
 use super::exchange::Exchange;
 use super::output::{ContentType, SendError};
-use crate::http::Status;
+use crate::http::{Status, decimal_len, write_decimal};
 
 /// The right to answer one request, once.
 ///
@@ -75,7 +75,7 @@ impl<'r> Response<'r> {
     /// # Errors
     /// As for [`Response::text`].
     pub fn bytes(self, content_type: &str, content: &[u8]) -> Result<Sent, SendError> {
-        self.whole(ContentType::Value(content_type), content)
+        self.whole(ContentType::named(content_type), content)
     }
 
     /// Answers with what `write` puts into the room that there is; `None` from it says that it did not fit.
@@ -88,10 +88,40 @@ impl<'r> Response<'r> {
         write: impl FnOnce(&mut [u8]) -> Option<usize>,
     ) -> Result<Sent, SendError> {
         self.finish(
-            ContentType::Value(content_type),
+            ContentType::named(content_type),
             |space| write(space).filter(|&len| len <= space.len()),
             None,
         )
+    }
+
+    /// Answers with pieces of text and numbers, one behind the other.
+    ///
+    /// For what is small and asked for often: an answer of five pieces takes a fifth of the instructions that
+    /// [`Response::format`] takes for it.
+    ///
+    /// ```
+    /// use pivot_core::app::{Part, Request, Response, SendError, Sent};
+    /// async fn count(_: Request<'_>, res: Response<'_>) -> Result<Sent, SendError> {
+    ///     res.parts("application/json", &[Part::Text("{\"count\":"), Part::Number(7), Part::Text("}")])
+    /// }
+    /// # let _ = pivot_core::app::get("/", count);
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Response::text`].
+    #[inline]
+    pub fn parts(self, content_type: &str, parts: &[Part<'_>]) -> Result<Sent, SendError> {
+        let len = parts.iter().map(Part::len).sum();
+        let write = |space: &mut [u8]| {
+            let mut rest = space.get_mut(..len)?;
+            for part in parts {
+                let (place, after) = rest.split_at_mut_checked(part.len())?;
+                part.write(place);
+                rest = after;
+            }
+            Some(len)
+        };
+        self.finish(ContentType::named(content_type), write, Some(len))
     }
 
     /// Answers with text that is formatted in place.
@@ -178,6 +208,36 @@ impl<'r> Response<'r> {
     ) -> Result<Sent, SendError> {
         self.exchange.windows().output.finish_with(kind, self.exchange.clock, write, len)?;
         Ok(Sent::new())
+    }
+}
+
+/// A piece of an answer; see [`Response::parts`].
+#[derive(Clone, Copy, Debug)]
+pub enum Part<'a> {
+    /// This text, as it is.
+    Text(&'a str),
+    /// This number to the base of ten.
+    Number(u64),
+}
+
+impl Part<'_> {
+    #[inline]
+    fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Number(number) => decimal_len(*number),
+        }
+    }
+
+    /// Fills `place`, which is exactly as long as is needed.
+    #[inline]
+    fn write(&self, place: &mut [u8]) {
+        match self {
+            Self::Text(text) => place.copy_from_slice(text.as_bytes()),
+            Self::Number(number) => {
+                write_decimal(*number, place);
+            }
+        }
     }
 }
 

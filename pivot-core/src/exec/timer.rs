@@ -30,8 +30,10 @@ pub struct Wheel {
     /// Timers whose tick has come, in no particular order.
     due: u32,
     tick: u32,
-    /// The start of the current tick.
+    /// The start of the current tick. It moves only when a timer may have to fire, so it may be long ago.
     at: Instant,
+    /// Nothing has to be looked at before this moment, once the due list is empty.
+    quiet_until: Instant,
 }
 
 impl Wheel {
@@ -49,16 +51,20 @@ impl Wheel {
             due: NONE,
             tick: now.as_millis() as u32,
             at,
+            quiet_until: Instant::NEVER,
         }
     }
 
     /// Arms a timer to fire not before `at`, in the millisecond that follows it; a timer that is armed already is moved.
     ///
     /// A timer further away than 12 days fires after 12 days: whoever armed it looks at its deadline and arms it again.
-    pub fn arm(&mut self, timer: u32, at: Instant) {
+    pub fn arm(&mut self, timer: u32, at: Instant, now: Instant) {
         self.disarm(timer);
-        let away_ms = at.micros_since(self.at).div_ceil(1_000).clamp(1, AWAY_MAX_MS);
+        // The wheel may be behind, but by no more than a timer can be away: two of these make less than a turn.
+        let passed_ms = now.micros_since(self.at) / 1_000;
+        let away_ms = at.micros_since(self.at).div_ceil(1_000).clamp(passed_ms + 1, passed_ms + AWAY_MAX_MS);
         self.nodes[timer as usize].tick = self.tick.wrapping_add(away_ms as u32);
+        self.quiet_until = self.quiet_until.min(self.at.plus_micros(away_ms * 1_000));
         self.insert(timer);
     }
 
@@ -66,13 +72,13 @@ impl Wheel {
     ///
     /// The cheap way to move a deadline that is mostly moved away: the timer fires at the old one, and who owns
     /// it sees that it is early and arms it for the rest.
-    pub fn arm_by(&mut self, timer: u32, at: Instant) {
+    pub fn arm_by(&mut self, timer: u32, at: Instant, now: Instant) {
         let node = &self.nodes[timer as usize];
         let armed_ms = u64::from(node.tick.wrapping_sub(self.tick));
         if node.prev == UNLINKED
             || armed_ms.saturating_mul(1_000) > at.micros_since(self.at).saturating_add(999)
         {
-            self.arm(timer, at);
+            self.arm(timer, at, now);
         }
     }
 
@@ -96,6 +102,9 @@ impl Wheel {
             self.heads[level][slot] = next;
             if next == NONE {
                 self.occupied[level] &= !(1 << slot);
+                if self.occupied == [0; LEVELS] {
+                    self.quiet_until = Instant::NEVER;
+                }
             }
         } else {
             self.nodes[prev as usize].next = next;
@@ -104,9 +113,20 @@ impl Wheel {
     }
 
     /// Takes out one timer whose time has come; call until it answers `None`. A timer fires at most 1 ms late.
+    #[inline]
     pub fn pop(&mut self, now: Instant) -> Option<u32> {
+        // A wheel without timers is moved on all the same, so that it never falls behind for long.
+        let is_quiet = self.due == NONE && now < self.quiet_until && self.quiet_until != Instant::NEVER;
+        if is_quiet { None } else { self.pop_due(now) }
+    }
+
+    fn pop_due(&mut self, now: Instant) -> Option<u32> {
         if self.due == NONE {
             self.advance(now);
+            self.quiet_until = match self.next_tick() {
+                Some(tick) => self.at.plus_micros(u64::from(tick.wrapping_sub(self.tick)) * 1_000),
+                None => Instant::NEVER,
+            };
         }
         let timer = self.due;
         if timer == NONE {
@@ -117,12 +137,13 @@ impl Wheel {
     }
 
     /// When [`Wheel::pop`] may next have something: never later than the first timer, perhaps earlier.
+    #[inline]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        if self.due != NONE {
-            return Some(self.at);
+        match (self.due, self.quiet_until) {
+            (NONE, Instant::NEVER) => None,
+            (NONE, quiet_until) => Some(quiet_until),
+            _ => Some(self.at),
         }
-        let next = self.next_tick()?;
-        Some(self.at.plus(Duration::from_millis(u64::from(next.wrapping_sub(self.tick)))))
     }
 
     /// Moves time forward to `now`, but not past the first tick that has timers due.
@@ -219,7 +240,7 @@ const LEVELS: usize = 7;
 /// The top level holds the two highest bits of a tick.
 const TOP_SLOTS: u32 = 4;
 const TOP_MASK: u32 = (1 << TOP_SLOTS) - 1;
-/// Less than a turn of the top level, so that "before" and "after" stay distinct.
+/// Less than half a turn of the top level, so that "before" and "after" stay distinct for a wheel that is behind by as much.
 const AWAY_MAX_MS: u64 = 1 << 30;
 const NONE: u32 = u32::MAX;
 const UNLINKED: u32 = u32::MAX - 1;
@@ -246,9 +267,9 @@ mod tests {
     #[test]
     fn a_timer_fires_in_its_millisecond_and_not_before() {
         let mut wheel = wheel(3, Instant::from_micros(1_500));
-        wheel.arm(0, Instant::from_millis(10));
-        wheel.arm(1, Instant::from_micros(10_001));
-        wheel.arm(2, Instant::from_millis(100_000));
+        wheel.arm(0, Instant::from_millis(10), Instant::from_micros(1_500));
+        wheel.arm(1, Instant::from_micros(10_001), Instant::from_micros(1_500));
+        wheel.arm(2, Instant::from_millis(100_000), Instant::from_micros(1_500));
         assert_eq!(popped(&mut wheel, Instant::from_micros(9_999)), []);
         assert_eq!(popped(&mut wheel, Instant::from_millis(10)), [0]);
         assert_eq!(popped(&mut wheel, Instant::from_millis(11)), [1]);
@@ -260,10 +281,10 @@ mod tests {
     #[test]
     fn time_that_jumps_or_stands_still_or_goes_back_is_no_matter() {
         let mut wheel = wheel(2, Instant::ZERO);
-        wheel.arm(0, Instant::from_millis(5));
-        wheel.arm(1, Instant::from_millis(1_000_000_000));
+        wheel.arm(0, Instant::from_millis(5), Instant::ZERO);
+        wheel.arm(1, Instant::from_millis(1_000_000_000), Instant::ZERO);
         assert_eq!(popped(&mut wheel, Instant::from_millis(365 * 86_400_000)), [0, 1]);
-        wheel.arm(0, Instant::ZERO);
+        wheel.arm(0, Instant::ZERO, Instant::ZERO);
         assert_eq!(popped(&mut wheel, Instant::ZERO), []);
         assert_eq!(popped(&mut wheel, Instant::from_millis(365 * 86_400_000 + 1)), [0]);
     }
@@ -271,11 +292,11 @@ mod tests {
     #[test]
     fn arming_by_a_later_moment_leaves_the_timer_where_it_is() {
         let mut wheel = wheel(1, Instant::ZERO);
-        wheel.arm_by(0, Instant::from_millis(50));
-        wheel.arm_by(0, Instant::from_millis(90));
+        wheel.arm_by(0, Instant::from_millis(50), Instant::ZERO);
+        wheel.arm_by(0, Instant::from_millis(90), Instant::ZERO);
         assert_eq!(popped(&mut wheel, Instant::from_millis(50)), [0]);
-        wheel.arm_by(0, Instant::from_millis(90));
-        wheel.arm_by(0, Instant::from_millis(60));
+        wheel.arm_by(0, Instant::from_millis(90), Instant::from_millis(50));
+        wheel.arm_by(0, Instant::from_millis(60), Instant::from_millis(50));
         assert_eq!(popped(&mut wheel, Instant::from_millis(60)), [0]);
     }
 
@@ -294,7 +315,7 @@ mod tests {
                     0 => {
                         // Never at once: the tick that has begun is over.
                         let at_ms = now_ms + amount.clamp(1, AWAY_MAX_MS);
-                        wheel.arm(timer, Instant::from_millis(now_ms + amount));
+                        wheel.arm(timer, Instant::from_millis(now_ms + amount), Instant::from_millis(now_ms));
                         naive[timer as usize] = Some(at_ms);
                     }
                     1 => {

@@ -39,29 +39,30 @@ impl Digits {
 /// Writes the digits of `number` to the base of ten at the end of `into`; answers where they start.
 ///
 /// [`decimal_len`] bytes suffice. What does not fit is left out: the most significant digits.
+#[inline]
 pub const fn write_decimal(mut number: u64, into: &mut [u8]) -> usize {
     let mut start = into.len();
-    // Two digits for each division, which is the slow part.
-    while number >= 10 && start >= 2 {
-        start -= 2;
-        (into[start], into[start + 1]) = pair((number % 100) as u8);
-        number /= 100;
-        if number == 0 {
-            return start;
-        }
-    }
-    if start > 0 {
+    while start > 0 {
         start -= 1;
         into[start] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
     }
     start
 }
 
 /// How many digits `number` has to the base of ten.
+#[inline]
 pub const fn decimal_len(number: u64) -> usize {
-    match number.checked_ilog10() {
-        Some(log) => log as usize + 1,
-        None => 1,
+    // Most numbers here are the lengths of short answers.
+    match number {
+        0..10 => 1,
+        10..100 => 2,
+        100..1_000 => 3,
+        1_000..10_000 => 4,
+        _ => number.ilog10() as usize + 1,
     }
 }
 
@@ -97,10 +98,6 @@ pub enum NumberError {
     NotANumber,
     /// It is a number that 64 bits do not hold.
     TooLarge,
-}
-
-const fn pair(number: u8) -> (u8, u8) {
-    (b'0' + number / 10, b'0' + number % 10)
 }
 
 /// Digits of the largest number to the base of ten; to the base of sixteen it has fewer.

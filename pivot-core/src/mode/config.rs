@@ -44,11 +44,11 @@ pub struct Draft {
     pub concurrency_reserved: usize,
     /// Most requests that wait for their turn, over all workers. From `workers` to 1,000,000. Beyond: 503.
     pub queue_max: usize,
-    /// Threads for the handlers of blocking routes, over all workers; started only if there is such a route. 0–64; with 0, and on a
-    /// board, such handlers run in the loop. Each has an application of its own and a stack of the system's size.
+    /// Threads for the handlers of blocking routes, over all workers; started only if there is such a route. 0–64; with 0, and
+    /// on a board, such handlers run in the loop. Each has an application of its own and a stack of the system's size.
     pub blocking_threads: usize,
-    /// Most requests that wait for one of these threads, over all workers; a result that its loop has not fetched yet counts
-    /// too. 1–65,535. Beyond: 503.
+    /// Most requests that wait for one of these threads, over all workers. 1–65,535. Beyond: 503. Each holds a permit, so
+    /// both together should be well below `concurrency_max`, or blocking requests keep out all others.
     pub blocking_queue_max: usize,
     /// Longest head, with all header fields. 256–65,535. Beyond: 431. Each head in progress holds a buffer of this size,
     /// and each request with content another one to read ahead into.

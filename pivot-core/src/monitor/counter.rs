@@ -38,6 +38,12 @@ impl Counter {
         self.0.store(self.0.load(Ordering::Relaxed).saturating_sub(less), Ordering::Relaxed);
     }
 
+    /// Sets the count. For its one writer.
+    #[inline]
+    pub fn set(&self, count: u64) {
+        self.0.store(count, Ordering::Relaxed);
+    }
+
     /// The count.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)

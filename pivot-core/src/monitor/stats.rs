@@ -19,6 +19,10 @@ pub struct WorkerStats {
     pub accepted: Counter,
     /// Errors of accepting, descriptors that ran out included.
     pub accept_errors: Counter,
+    /// Buffers for heads that the worker keeps to itself.
+    pub heads_cached: Counter,
+    /// Buffers for answers that the worker keeps to itself.
+    pub answers_cached: Counter,
     /// Bytes that were read.
     pub received_bytes: Counter,
     /// Bytes that were written.
@@ -46,6 +50,8 @@ impl WorkerStats {
             connections: Counter::new(),
             accepted: Counter::new(),
             accept_errors: Counter::new(),
+            heads_cached: Counter::new(),
+            answers_cached: Counter::new(),
             received_bytes: Counter::new(),
             sent_bytes: Counter::new(),
             request_duration: Histogram::new(),

@@ -27,6 +27,13 @@ impl<'p, T: Object> Guard<'p, T> {
         self.pool.index_of(self.slot)
     }
 
+    /// Ends this lending and begins another one of the same object, which is as good as new.
+    #[inline(always)]
+    pub(super) fn renew(&mut self) {
+        T::reset(self);
+        self.slot.end_lending();
+    }
+
     /// A handle that follows this lending without keeping it.
     pub fn downgrade(&self) -> Weak<'p, T> {
         Weak { slot: self.slot, generation: self.slot.generation() }
@@ -53,8 +60,7 @@ impl<T: Object> DerefMut for Guard<'_, T> {
 
 impl<T: Object> Drop for Guard<'_, T> {
     fn drop(&mut self) {
-        T::reset(self);
-        self.slot.end_lending();
+        self.renew();
         self.pool.give_back(self.index());
     }
 }

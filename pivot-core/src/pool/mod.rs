@@ -34,16 +34,18 @@
 //! assert_eq!(pool.borrow().unwrap().0, "");
 //! ```
 
+mod cache;
 mod free_list;
 mod guard;
 mod slots;
 
 use core::fmt;
 
+pub use cache::{CACHED_MAX, Cache};
 pub use guard::{Guard, Weak};
 pub use slots::Slot;
 
-use crate::sync::{AtomicU32, AtomicU64, CachePadded, Ordering};
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, CachePadded, Ordering};
 use free_list::FreeList;
 
 /// What a pool lends.
@@ -71,6 +73,7 @@ struct Counts {
     created: AtomicU32,
     lent: AtomicU32,
     lent_max: AtomicU32,
+    is_wanted: AtomicBool,
 }
 
 /// No object is free.
@@ -122,6 +125,7 @@ impl<'s, T: Object> Pool<'s, T> {
                 created: AtomicU32::new(0),
                 lent: AtomicU32::new(0),
                 lent_max: AtomicU32::new(0),
+                is_wanted: AtomicBool::new(false),
             }),
         }
     }
@@ -134,8 +138,12 @@ impl<'s, T: Object> Pool<'s, T> {
         // Relaxed throughout: counts publish nothing.
         let Some(index) = self.free.pop(self.slots) else {
             self.counts.refused.fetch_add(1, Ordering::Relaxed);
+            self.counts.is_wanted.store(true, Ordering::Relaxed);
             return Err(Exhausted);
         };
+        if self.is_wanted() {
+            self.counts.is_wanted.store(false, Ordering::Relaxed);
+        }
         let slot = &self.slots[index as usize];
         if slot.create() {
             self.counts.created.fetch_add(1, Ordering::Relaxed);
@@ -146,6 +154,12 @@ impl<'s, T: Object> Pool<'s, T> {
             self.counts.lent_max.fetch_max(lent, Ordering::Relaxed);
         }
         Ok(Guard::new(self, slot))
+    }
+
+    /// Whether somebody found nothing free since the last borrow that did: caches are to give back what they hold.
+    #[inline]
+    pub fn is_wanted(&self) -> bool {
+        self.counts.is_wanted.load(Ordering::Relaxed)
     }
 
     /// How many objects there are, made or not.

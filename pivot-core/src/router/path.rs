@@ -77,6 +77,7 @@ impl core::error::Error for PathError {}
 /// # Errors
 /// Of a path without escapes, [`PathError::Nul`], [`NotUtf8`](PathError::NotUtf8) and
 /// [`DotSegment`](PathError::DotSegment); of others, nothing yet.
+#[inline]
 pub fn check(raw: &[u8]) -> Result<Form, PathError> {
     let (words, rest) = raw.as_chunks::<8>();
     // The start counts as a slash: a segment begins there.

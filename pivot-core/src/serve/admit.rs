@@ -13,7 +13,7 @@ use crate::app::buffer::RequestHead;
 use crate::http::h1::decode::{BodyLength, Head, decode_head};
 use crate::http::{Method, MethodSet, Status};
 use crate::monitor::{CloseReason, Outcome};
-use crate::router::{Found, Params, path};
+use crate::router::{Found, path};
 
 /// Whether a connection's next byte is of use now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,10 +139,10 @@ where
             return Err(Rejected::Malformed(Status::NOT_IMPLEMENTED));
         }
         find_route(shared, request, head)?;
-        if let Some(route) = request.route
+        if let Some(route) = request.route()
             && let Some(breaker) = shared.breakers.get(usize::from(route.0))
         {
-            let ticket = breaker.admit(&shared.breaker_config, self.now);
+            let ticket = breaker.admit_by(self.number, &shared.breaker_config, self.now);
             request.ticket =
                 Some(ticket.map_err(|retry_at| Rejected::Refused(Refusal::BreakerOpen { retry_at }))?);
         }
@@ -182,7 +182,7 @@ where
     ) {
         let connection = &mut self.connections[index as usize];
         if connection.output.is_none() {
-            connection.output = self.shared.responses.borrow().ok();
+            connection.output = self.answers_cached.borrow().ok();
         }
         let head = connection.request.as_ref().and_then(|request| request.head);
         let is_head_request = head.is_some_and(|head| head.method == Method::Head);
@@ -199,11 +199,13 @@ where
             connection.must_linger = true;
             self.finish_connection(index, reason);
         } else {
-            connection.request = connection.request.take().and_then(|mut request| {
+            if let Some(request) = &mut connection.request {
                 let follows = request.has_more_than(0);
                 request.finish(0);
-                follows.then_some(request)
-            });
+                if !follows && let Some(request) = connection.request.take() {
+                    self.heads_cached.give_back(request);
+                }
+            }
             self.next_request(index);
         }
     }
@@ -259,35 +261,26 @@ fn find_route(
     let raw = head.path.of(request.buffer.filled());
     if raw.is_empty() && head.method == Method::Options && head.target.of(request.buffer.filled()) == b"*" {
         // What the server as a whole can do (RFC 9110, section 9.3.7).
-        request.allow = Method::ALL.into_iter().fold(MethodSet::EMPTY, |set, method| match method {
+        let allow = Method::ALL.into_iter().fold(MethodSet::EMPTY, |set, method| match method {
             Method::Connect => set,
             method => set.with(method),
         });
+        request.found = Found::MethodNotAllowed { allow };
         return Ok(());
     }
     let raw = if raw.is_empty() { b"/" } else { raw };
-    let found = match path::check(raw).map_err(bad)? {
-        path::Form::Plain => shared.router.find(head.method, raw),
+    match path::check(raw).map_err(bad)? {
+        path::Form::Plain => request.found = shared.router.find(head.method, raw),
         path::Form::Escaped => {
             let pool_is_empty = |_| Rejected::Refused(Refusal::PoolExhausted);
             let mut decoded = shared.uris.borrow().map_err(pool_is_empty)?;
             let len = path::decode(raw, decoded.space_mut()).map_err(bad)?;
             decoded.fill(len);
-            let found = shared.router.find(head.method, decoded.filled());
+            request.found = shared.router.find(head.method, decoded.filled());
             // Only now that nothing is matched any more may an escaped slash look like one.
             path::restore_slashes(decoded.filled_mut());
             request.uri = Some(decoded);
-            found
         }
-    };
-    request.params = Params::EMPTY;
-    match found {
-        Found::Route { route, params } => {
-            request.route = Some(route);
-            request.params = params;
-        }
-        Found::MethodNotAllowed { allow } => request.allow = allow,
-        Found::NotFound => {}
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use core::task::{Context, Poll};
 
 use super::connection::{NONE, Phase};
-use super::offload::Detour;
+use super::offload::{self, Offload};
 use super::shared::Shared;
 use super::socket::{Host, Io, Socket};
 use super::transfer::DRAIN_SIZE_MAX;
@@ -23,8 +23,8 @@ pub struct Admitted<R: 'static> {
     pub(super) shared: &'static Shared,
     pub(super) exchange: &'static Exchange,
     pub(super) head: Guard<'static, RequestHead>,
-    /// What a request needs whose handler does not run here.
-    pub(super) detour: Option<Detour>,
+    /// The threads that its handler has to run on.
+    pub(super) offload: Option<&'static dyn Offload>,
 }
 
 impl<R> core::fmt::Debug for Admitted<R> {
@@ -33,18 +33,26 @@ impl<R> core::fmt::Debug for Admitted<R> {
     }
 }
 
-/// Runs the handler of an admitted request: the future that fills a worker's slots.
+/// Runs the handler of an admitted request: the future that fills a worker's slots, where there are no threads for handlers that
+/// block.
 pub async fn run<R: Routes>(admitted: Admitted<R>) {
-    let Admitted { app, shared, exchange, head, detour } = admitted;
-    if let Some(detour) = detour {
-        if let Some(head) = detour.run(shared, exchange, head).await {
-            exchange.return_head(head);
-        }
-        return;
-    }
-    let index = head.route.map_or(usize::MAX, |route| usize::from(route.0));
+    let Admitted { app, shared, exchange, head, .. } = admitted;
+    let index = head.route().map_or(usize::MAX, |route| usize::from(route.0));
     app.call(index, Request::new(exchange, &head, &shared.router), Response::new(exchange)).await;
     exchange.return_head(head);
+}
+
+/// As [`run`], where there are such threads: lets one of them run the handler of a blocking route.
+pub async fn run_or_offload<R: Routes>(admitted: Admitted<R>) {
+    match admitted.offload {
+        None => run(admitted).await,
+        Some(offload) => {
+            let Admitted { shared, exchange, head, .. } = admitted;
+            if let Some(head) = offload::detour(offload, shared, exchange, head).await {
+                exchange.return_head(head);
+            }
+        }
+    }
 }
 
 /// What the worker knows of an exchange, beside the exchange itself.
@@ -54,7 +62,6 @@ pub async fn run<R: Routes>(admitted: Admitted<R>) {
 pub(super) struct Running {
     exchange: &'static Exchange,
     connection: u32,
-    permit: Option<Permit<'static>>,
     ticket: Option<Ticket<'static>>,
     /// When the head was complete.
     since: Instant,
@@ -79,7 +86,6 @@ impl Running {
         Self {
             exchange,
             connection: NONE,
-            permit: None,
             ticket: None,
             since: Instant::ZERO,
             deadline: Instant::NEVER,
@@ -93,14 +99,14 @@ impl Running {
     }
 
     /// Gives permit and ticket back, and counts the end. The handler has ended.
-    #[inline]
+    #[inline(always)]
     fn release(&mut self, outcome: Outcome, is_failure: bool, stats: &WorkerStats, now: Instant) {
         self.connection = NONE;
         self.waits_since = None;
         self.body_until = Instant::NEVER;
         self.is_answered = false;
         self.unread_left = DRAIN_SIZE_MAX;
-        drop(self.permit.take());
+        drop(self.exchange.take_permit());
         if let Some(ticket) = self.ticket.take()
             && outcome != Outcome::Cancelled
         {
@@ -128,7 +134,7 @@ where
         let Some(head) = &request.head else { return };
         let output = match connection.output.take() {
             Some(output) => Ok(output),
-            None => shared.responses.borrow(),
+            None => self.answers_cached.borrow(),
         };
         let window = match head.body {
             BodyLength::None => Ok(None),
@@ -153,14 +159,7 @@ where
         // The window is as large as a head's buffer, so all content that came with the head fits.
         running.skip_len = if has_content { exchange.windows().input.offer(request.rest()) } else { 0 };
         running.connection = index;
-        let offload = if shared.is_blocking(request.route) { self.host.offload() } else { None };
-        let detour = match offload {
-            Some(offload) => Some(Detour { offload, permit }),
-            None => {
-                running.permit = Some(permit);
-                None
-            }
-        };
+        exchange.keep_permit(permit);
         running.ticket = ticket;
         running.since = entry.since;
         running.deadline = self.now.plus_micros(shared.waits.handler_us);
@@ -170,7 +169,8 @@ where
         }
         connection.phase = Phase::Running;
         connection.slot = slot;
-        let admitted = Admitted { app: self.app, shared, exchange, head: request, detour };
+        let offload = if shared.is_blocking(request.route()) { self.host.offload() } else { None };
+        let admitted = Admitted { app: self.app, shared, exchange, head: request, offload };
         self.slots.fill(slot, || (self.spawn)(admitted));
         self.poll_handler(slot);
     }
@@ -298,7 +298,7 @@ where
         let deadline = if running.waits_since.is_some() { Instant::NEVER } else { running.deadline };
         let at = running.exchange.timer().map_or(deadline, |timer| timer.min(deadline));
         if at != Instant::NEVER {
-            self.timers.arm_by(self.connections.len() as u32 + slot, at);
+            self.timers.arm_by(self.connections.len() as u32 + slot, at, self.now);
         }
     }
 
@@ -365,19 +365,20 @@ where
         let running = &mut self.running[slot as usize];
         let index = running.connection;
         let connection = &mut self.connections[index as usize];
-        if let Some(head) = exchange.take_head()
-            && end.goes_on
-        {
+        if let Some(head) = exchange.take_head() {
             // What came behind this request is the beginning of the next one.
-            connection.request = next_head(head, running.skip_len, exchange);
+            match next_head(head, running.skip_len, exchange) {
+                Ok(head) if end.goes_on => connection.request = Some(head),
+                Ok(head) | Err(head) => self.heads_cached.give_back(head),
+            }
         }
         connection.slot = NONE;
         connection.output = exchange.end();
         self.slots.give_back(slot);
         let outcome = failure.unwrap_or(match end.status.code() {
             _ if !end.is_whole => Outcome::ServerError,
-            ..400 => Outcome::Success,
-            ..500 => Outcome::ClientError,
+            0..400 => Outcome::Success,
+            400..500 => Outcome::ClientError,
             _ => Outcome::ServerError,
         });
         let is_failure = failure.is_some() || outcome == Outcome::ServerError;
@@ -483,18 +484,18 @@ fn send_committed(socket: &mut impl Socket, output: &mut Output) -> Result<usize
     Ok(sent_len)
 }
 
-/// The buffer of a head that was answered, if the next request has begun behind its content: `skip_len` bytes of that came
-/// with the head, and the rest went through the exchange's window.
-#[inline]
+/// The buffer of a head that was answered, with the beginning of the next request: `skip_len` bytes of the content came
+/// with the head, and the rest went through the exchange's window. An error if nothing has come of another request.
+#[inline(always)]
 fn next_head(
     mut head: Guard<'static, RequestHead>,
     skip_len: usize,
     exchange: &Exchange,
-) -> Option<Guard<'static, RequestHead>> {
+) -> Result<Guard<'static, RequestHead>, Guard<'static, RequestHead>> {
     let windows = exchange.windows();
     let leftover = windows.input.leftover();
     if leftover.is_empty() && !head.has_more_than(skip_len) {
-        return None;
+        return Err(head);
     }
     head.finish(skip_len);
     if !leftover.is_empty() {
@@ -503,7 +504,7 @@ fn next_head(
         let fits = head.buffer.push(leftover);
         debug_assert!(fits, "what follows chunked content fits into a head's buffer");
     }
-    Some(head)
+    Ok(head)
 }
 
 /// How an exchange ends, as its connection has to know.

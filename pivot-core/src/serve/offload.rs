@@ -9,7 +9,7 @@
 
 use core::fmt;
 use core::future::poll_fn;
-use core::task::{Poll, Waker, ready};
+use core::task::{Poll, Waker};
 
 use super::exchange::Admitted;
 use super::shared::Shared;
@@ -77,7 +77,7 @@ pub struct Job {
     about: About,
     head: Guard<'static, RequestHead>,
     windows: Windows,
-    permit: Permit<'static>,
+    permit: Option<Permit<'static>>,
 }
 
 impl Job {
@@ -85,68 +85,66 @@ impl Job {
     pub fn class(&self) -> Class {
         self.about.class
     }
+
+    /// Gives the exchange back what was taken from it, and answers the head. The handler did not run.
+    fn return_unanswered(self, exchange: &Exchange) -> Guard<'static, RequestHead> {
+        exchange.attach_content(self.windows, self.permit);
+        self.head
+    }
+
+    /// As [`Job::return_unanswered`], with the answer that the handler gave.
+    fn return_answered(self, exchange: &Exchange) -> Guard<'static, RequestHead> {
+        exchange.attach(self.windows, self.permit);
+        self.head
+    }
 }
 
-/// What a request of a blocking route needs beside its exchange.
-#[derive(Debug)]
-pub(super) struct Detour {
-    pub(super) offload: &'static dyn Offload,
-    pub(super) permit: Permit<'static>,
-}
-
-impl Detour {
-    /// Lets a thread answer. The head comes back unless a handler that panicked had it.
-    pub(super) async fn run(
-        self,
-        shared: &'static Shared,
-        exchange: &'static Exchange,
-        request: Guard<'static, RequestHead>,
-    ) -> Option<Guard<'static, RequestHead>> {
-        let Self { offload, permit } = self;
-        let mut gathering = Gathering::new();
-        if let Err(error) = poll_fn(|context| exchange.poll_whole_content(context, &mut gathering)).await {
-            exchange.keep_permit(permit);
-            exchange.answer_status(error.status(), error.status().reason());
-            return Some(request);
-        }
-        let waiting = match submit(offload, permit, shared, exchange, request).await {
-            Ok(place) => Waiting { offload, place, is_over: false },
-            Err(request) => return Some(request),
-        };
-        waiting.end(exchange).await
+/// Lets a thread answer. The head comes back unless a handler that panicked had it.
+pub(super) async fn detour(
+    offload: &'static dyn Offload,
+    shared: &'static Shared,
+    exchange: &'static Exchange,
+    request: Guard<'static, RequestHead>,
+) -> Option<Guard<'static, RequestHead>> {
+    let mut gathering = Gathering::new();
+    if let Err(error) = poll_fn(|context| exchange.poll_whole_content(context, &mut gathering)).await {
+        exchange.answer_status(error.status(), error.status().reason());
+        return Some(request);
+    }
+    // The answer comes in a buffer of its own, which takes the place of the one with the answers before. A client that does not
+    // read those has to be waited for before there is a job, which would keep its place from others.
+    poll_fn(|context| exchange.poll_earlier_sent(context)).await;
+    match submit(offload, shared, exchange, request).await {
+        Ok(place) => Waiting { offload, place, is_over: false }.end(exchange).await,
+        Err(request) => Some(request),
     }
 }
 
 /// Hands the request over. The head comes back if it is refused.
 async fn submit(
     offload: &'static dyn Offload,
-    permit: Permit<'static>,
     shared: &'static Shared,
     exchange: &'static Exchange,
     request: Guard<'static, RequestHead>,
 ) -> Result<Place, Guard<'static, RequestHead>> {
-    let mut taken = Some((permit, request));
+    let mut request = Some(request);
     // Nothing is waited for here: this is where a waker is to be had.
-    let submitted = poll_fn(|context| {
-        let Some((permit, head)) = taken.take() else { return Poll::Pending };
+    poll_fn(|context| {
+        let Some(head) = request.take() else { return Poll::Pending };
         // Not the exchange's own buffer: that one answers if the thread does not do so in time.
         let (Ok(buffer), Some(index)) = (shared.responses.borrow(), &head.head) else {
-            exchange.keep_permit(permit);
             exchange.fail(Failure::Refused(Refusal::PoolExhausted));
             return Poll::Ready(Err(head));
         };
-        let windows = exchange.detach(index, buffer);
+        let (windows, permit) = exchange.detach(index, buffer);
         let job = Job { about: exchange.about(), head, windows, permit };
-        Poll::Ready(offload.submit(job, context.waker(), exchange.clock().now()).map_err(
-            |(Job { head, windows, permit, .. }, refusal)| {
-                exchange.attach_content(windows);
-                exchange.keep_permit(permit);
-                exchange.fail(Failure::Refused(refusal));
-                head
-            },
-        ))
-    });
-    submitted.await
+        let submitted = offload.submit(job, context.waker(), exchange.clock().now());
+        Poll::Ready(submitted.map_err(|(job, refusal)| {
+            exchange.fail(Failure::Refused(refusal));
+            job.return_unanswered(exchange)
+        }))
+    })
+    .await
 }
 
 /// A job that is elsewhere. Dropping it gives the job up.
@@ -158,38 +156,30 @@ struct Waiting {
 
 impl Waiting {
     async fn end(mut self, exchange: &'static Exchange) -> Option<Guard<'static, RequestHead>> {
-        poll_fn(|context| {
-            match self.offload.poll(&self.place, exchange.clock().now()) {
-                Progress::Queued(until) => {
-                    let _ = exchange.poll_sleep(until, context);
-                    return Poll::Pending;
-                }
-                Progress::Running => return Poll::Pending,
-                Progress::Ended => {}
+        let ended = poll_fn(|context| match self.offload.poll(&self.place, exchange.clock().now()) {
+            Progress::Queued(until) => {
+                let _ = exchange.poll_sleep(until, context);
+                Poll::Pending
             }
-            // The answer comes with a buffer of its own, which takes the place of the one with the answers before.
-            ready!(exchange.poll_earlier_sent(context));
-            let Some(ended) = self.offload.collect(&self.place) else { return Poll::Pending };
-            self.is_over = true;
-            Poll::Ready(match ended {
-                Ended::Answered(Job { head, windows, permit, .. }) => {
-                    exchange.keep_permit(permit);
-                    exchange.attach(windows);
-                    Some(head)
-                }
-                Ended::Refused(Job { head, windows, permit, .. }, refusal) => {
-                    exchange.keep_permit(permit);
-                    exchange.attach_content(windows);
-                    exchange.fail(Failure::Refused(refusal));
-                    Some(head)
-                }
-                Ended::Panicked => {
-                    exchange.fail(Failure::Panicked);
-                    None
-                }
-            })
+            Progress::Running => Poll::Pending,
+            Progress::Ended => match self.offload.collect(&self.place) {
+                Some(ended) => Poll::Ready(ended),
+                None => Poll::Pending,
+            },
         })
-        .await
+        .await;
+        self.is_over = true;
+        match ended {
+            Ended::Answered(job) => Some(job.return_answered(exchange)),
+            Ended::Refused(job, refusal) => {
+                exchange.fail(Failure::Refused(refusal));
+                Some(job.return_unanswered(exchange))
+            }
+            Ended::Panicked => {
+                exchange.fail(Failure::Panicked);
+                None
+            }
+        }
     }
 }
 
@@ -221,13 +211,11 @@ impl<R: Routes> Station<R> {
         Ok(Self { app, shared, exchange, clock })
     }
 
-    /// Begins with a job: what [`super::run`] makes a future of, and the permit to be given to [`Station::end`].
-    pub fn begin(&self, job: Job) -> (Admitted<R>, Permit<'static>) {
+    /// Begins with a job: what [`super::run`] makes a future of.
+    pub fn begin(&self, job: Job) -> Admitted<R> {
         let Job { about, head, windows, permit } = job;
-        self.exchange.begin_detached(about, windows);
-        let admitted =
-            Admitted { app: self.app, shared: self.shared, exchange: self.exchange, head, detour: None };
-        (admitted, permit)
+        self.exchange.begin_detached(about, windows, permit);
+        Admitted { app: self.app, shared: self.shared, exchange: self.exchange, head, offload: None }
     }
 
     /// Sets the clock that the handler sees, and wakes those of its sleepers whose time has come.
@@ -242,8 +230,8 @@ impl<R: Routes> Station<R> {
     }
 
     /// Ends a job, whose future was dropped. `None` if that had not come to its end: what it held is home then.
-    pub fn end(&self, permit: Permit<'static>) -> Option<Job> {
-        let windows = self.exchange.end_detached();
+    pub fn end(&self) -> Option<Job> {
+        let (windows, permit) = self.exchange.end_detached();
         let head = self.exchange.take_head()?;
         Some(Job { about: self.exchange.about(), head, windows, permit })
     }

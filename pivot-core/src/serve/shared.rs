@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::admission::{
-    Breaker, BreakerConfig, BreakerState, Connections, Permits, RateLimiter, RateSet, Seed,
+    Breaker, BreakerConfig, BreakerState, Connections, Lane, Permits, RateLimiter, RateSet, Seed,
 };
 use crate::app::buffer::{Buffer, RequestHead};
 use crate::app::{App, Cursor, Response, Routes, SendError, Sent};
@@ -81,7 +81,10 @@ impl Shared {
         let sets =
             arena.take("limiter sets", RateLimiter::sets_for(config.clients_max), |_| RateSet::new())?;
         let breaker_count = if config.breaker.is_some() { R::COUNT } else { 0 };
-        let breakers = arena.take("breakers", breaker_count, |_| Breaker::new())?;
+        let lanes: &[Lane] =
+            arena.take("breaker counts", Lane::count_for(config.workers, breaker_count), |_| Lane::new())?;
+        let breakers = arena
+            .take("breakers", breaker_count, |index| Breaker::with_lanes(lanes, index, breaker_count))?;
         let clients = Connections::clients_for(config.connections_max, config.connections_per_client);
         let clients = arena.take("client counts", clients, |_| AtomicU32::new(0))?;
         let stats = arena.take("worker counts", config.workers, |_| WorkerStats::new())?;
@@ -141,6 +144,7 @@ impl Shared {
             .with::<Entry>(if R::COUNT == 0 { 1 } else { R::COUNT })
             .with::<u32>(R::COUNT.div_ceil(32))
             .with::<RateSet>(RateLimiter::sets_for(config.clients_max))
+            .with::<Lane>(Lane::count_for(config.workers, breaker_count))
             .with::<Breaker<'static>>(breaker_count)
             .with::<AtomicU32>(Connections::clients_for(
                 config.connections_max,
@@ -211,10 +215,17 @@ impl Shared {
     /// Whether every permit and every pooled object is home: so it is once a server is quiet.
     pub fn is_everything_home(&self) -> bool {
         self.permits.taken_count() == 0
-            && self.requests.lent_count() == 0
-            && self.responses.lent_count() == 0
+            && self.requests.lent_count() as u64 == self.cached_counts().0
+            && self.responses.lent_count() as u64 == self.cached_counts().1
             && self.streams.lent_count() == 0
             && self.uris.lent_count() == 0
+    }
+
+    /// How many buffers workers keep to themselves: for heads, and for answers.
+    fn cached_counts(&self) -> (u64, u64) {
+        self.stats.iter().fold((0, 0), |(heads, answers), stats| {
+            (heads + stats.heads_cached.get(), answers + stats.answers_cached.get())
+        })
     }
 
     /// Writes the metrics into `into`; a whole export at once, for sinks that take it.
@@ -249,17 +260,18 @@ impl Shared {
 
 impl Gauges for Shared {
     fn pools(&self, each: &mut dyn FnMut(&str, &str, u64) -> fmt::Result) -> fmt::Result {
+        let (heads_cached, answers_cached) = self.cached_counts();
         let pools = [
-            ("request", self.requests.metrics()),
-            ("response", self.responses.metrics()),
-            ("stream", self.streams.metrics()),
-            ("uri", self.uris.metrics()),
+            ("request", self.requests.metrics(), heads_cached),
+            ("response", self.responses.metrics(), answers_cached),
+            // Few requests need these, so no worker keeps any to itself.
+            ("stream", self.streams.metrics(), 0),
+            ("uri", self.uris.metrics(), 0),
         ];
-        for (name, metrics) in pools {
+        for (name, metrics, cached) in pools {
             each(name, "free", u64::from(metrics.capacity.saturating_sub(metrics.lent)))?;
-            // No worker keeps free objects to itself.
-            each(name, "cached", 0)?;
-            each(name, "lent", u64::from(metrics.lent))?;
+            each(name, "cached", cached)?;
+            each(name, "lent", u64::from(metrics.lent).saturating_sub(cached))?;
         }
         Ok(())
     }
@@ -277,11 +289,12 @@ impl Gauges for Shared {
 
     fn jobs(&self, each: &mut dyn FnMut(&str, u64) -> fmt::Result) -> fmt::Result {
         each("queued", u64::from(self.jobs.queued_count()))?;
-        each("running", u64::from(self.jobs.running_count()))
+        each("running", u64::from(self.jobs.running_count()))?;
+        each("abandoned", u64::from(self.jobs.abandoned_count()))
     }
 
     fn abandoned_jobs(&self) -> u64 {
-        self.jobs.abandoned_count()
+        self.jobs.abandoned_in_all()
     }
 
     fn memory(&self, each: &mut dyn FnMut(&str, u64) -> fmt::Result) -> fmt::Result {

@@ -28,7 +28,7 @@ where
         while self.connections[index as usize].is_readable {
             match self.connections[index as usize].phase {
                 Phase::Idle => {
-                    let Ok(request) = self.shared.requests.borrow() else {
+                    let Ok(request) = self.heads_cached.borrow() else {
                         self.enter(index, Phase::Stalled);
                         return;
                     };
@@ -52,6 +52,7 @@ where
     }
 
     /// Gives a connection whose next byte is at hand a buffer for it.
+    #[inline(always)]
     pub(super) fn begin_head(&mut self, index: u32, request: Guard<'static, RequestHead>) {
         self.enter(index, Phase::Head);
         self.connections[index as usize].request = Some(request);
@@ -69,7 +70,7 @@ where
             self.enter(index, Phase::Partial);
         }
         let deadline = self.connections[index as usize].deadline;
-        self.timers.arm_by(index, deadline);
+        self.timers.arm_by(index, deadline, self.now);
     }
 
     fn receive_head(&mut self, index: u32) -> Progress {
@@ -129,8 +130,8 @@ where
     /// A readiness that brought nothing: the connection goes on resting, without a buffer.
     fn rest_if_nothing_came(&mut self, index: u32) {
         let connection = &mut self.connections[index as usize];
-        if connection.request.as_ref().is_some_and(|request| request.buffer.is_empty()) {
-            connection.request = None;
+        if let Some(request) = connection.request.take_if(|request| request.buffer.is_empty()) {
+            self.heads_cached.give_back(request);
             self.enter_idle(index);
         } else {
             self.await_head(index);
@@ -194,7 +195,9 @@ where
         let phase = connection.phase;
         match error {
             None => {
-                connection.output = None;
+                if let Some(output) = connection.output.take() {
+                    self.answers_cached.give_back(output);
+                }
                 match phase {
                     Phase::Flushing => self.end_sending(index),
                     Phase::Blocked => self.unblock(index),

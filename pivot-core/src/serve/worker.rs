@@ -9,11 +9,13 @@ use super::refuse;
 use super::shared::{Shared, StartError};
 use super::socket::{Host, Readiness, Socket};
 use crate::admission::{ClientKey, Queue, QueueNode, Refusal};
+use crate::app::buffer::{Buffer, RequestHead};
 use crate::app::{App, Clockface, Exchange, Peer, Routes};
 use crate::exec::{Domain, Node, Notify, ReadySet, Slots, Wheel};
 use crate::http::Status;
 use crate::mode::Config;
 use crate::monitor::{CloseReason, Outcome, WorkerStats};
+use crate::pool::Cache;
 use crate::storage::{Arena, Plan, take_one, take_pinned};
 use crate::sync::AtomicU32;
 use crate::time::{Duration, Instant};
@@ -45,6 +47,8 @@ pub enum AcceptError {
 pub struct Worker<S: 'static, H, R: Routes + 'static, M, F: 'static> {
     pub(super) shared: &'static Shared,
     pub(super) stats: &'static WorkerStats,
+    /// Its number among the workers.
+    pub(super) number: u16,
     pub(super) host: H,
     pub(super) app: &'static App<R>,
     pub(super) spawn: M,
@@ -57,6 +61,11 @@ pub struct Worker<S: 'static, H, R: Routes + 'static, M, F: 'static> {
     /// By phase: who has waited longest is first.
     pub(super) heads: List,
     pub(super) stalled: List,
+    /// Buffers of this worker's own.
+    pub(super) heads_cached: Cache<'static, RequestHead>,
+    pub(super) answers_cached: Cache<'static, Buffer>,
+    /// When they go back to all, if none is needed until then.
+    cached_until: Instant,
     pub(super) queue: Queue,
     pub(super) slots: Slots<F>,
     pub(super) running: &'static mut [Running],
@@ -75,6 +84,8 @@ const UNSENT_MAX: usize = 64;
 const SLICE: Duration = Duration::from_millis(5);
 /// How soon to ask again for a permit that another worker holds.
 const PERMIT_POLL: Duration = Duration::from_millis(1);
+/// How long a worker keeps buffers to itself that it does not need: a pause, not the end of its work.
+const CACHED_FOR_US: u64 = 10_000;
 /// A partial head this old may be dropped for the buffer that it holds.
 const HEAD_EVICTABLE_AFTER: Duration = Duration::from_millis(500);
 
@@ -141,6 +152,7 @@ where
         Ok(Self {
             shared,
             stats: &shared.stats[index],
+            number: index as u16,
             host,
             app,
             spawn,
@@ -151,6 +163,9 @@ where
             rested: List::EMPTY,
             heads: List::EMPTY,
             stalled: List::EMPTY,
+            heads_cached: Cache::new(&shared.requests, config.workers),
+            answers_cached: Cache::new(&shared.responses, config.workers),
+            cached_until: Instant::NEVER,
             queue,
             slots,
             running,
@@ -246,6 +261,12 @@ where
         while let Some(entry) = self.queue.pop_expired(self.now) {
             self.refuse_queued(entry.item, Refusal::QueueExpired);
         }
+        if self.now >= self.cached_until
+            || self.shared.requests.is_wanted()
+            || self.shared.responses.is_wanted()
+        {
+            self.clear_caches();
+        }
         if self.shared.is_draining() {
             while let Some(index) = self.first_idle() {
                 self.close(index, CloseReason::Drained);
@@ -269,6 +290,7 @@ where
             self.flush(index);
         }
         self.serve_stalled();
+        self.note_caches();
     }
 
     /// When the worker has to be run again at the latest; a moment that has passed means at once.
@@ -277,6 +299,9 @@ where
             return Some(self.now);
         }
         let mut timer = self.timers.poll_timeout();
+        if self.cached_until != Instant::NEVER {
+            timer = Some(timer.map_or(self.cached_until, |timer| timer.min(self.cached_until)));
+        }
         if self.stalled.first != NONE {
             // Another worker may return the buffer that is waited for.
             let ask_again = self.now.plus(PERMIT_POLL);
@@ -328,6 +353,7 @@ where
 
     /// Closes every connection, wherever it stands; answers how many were cut off in the middle of something.
     pub fn close_all(&mut self) -> usize {
+        self.clear_caches();
         let mut cut_count = 0;
         for index in 0..self.connections.len() as u32 {
             let phase = self.connections[index as usize].phase;
@@ -347,6 +373,23 @@ where
     /// What surrounds the worker.
     pub fn host(&self) -> &H {
         &self.host
+    }
+
+    /// Tells what the worker keeps to itself, and for how long.
+    #[inline]
+    fn note_caches(&mut self) {
+        let (heads, answers) = (self.heads_cached.len() as u64, self.answers_cached.len() as u64);
+        self.stats.heads_cached.set(heads);
+        self.stats.answers_cached.set(answers);
+        self.cached_until =
+            if heads + answers == 0 { Instant::NEVER } else { self.now.plus_micros(CACHED_FOR_US) };
+    }
+
+    #[cold]
+    fn clear_caches(&mut self) {
+        self.heads_cached.clear();
+        self.answers_cached.clear();
+        self.note_caches();
     }
 
     pub(super) fn update_clock(&mut self) {
@@ -386,7 +429,7 @@ where
     }
 
     /// Changes the phase, and takes the connection out of the list of its old one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn enter(&mut self, index: u32, phase: Phase) {
         let old = core::mem::replace(&mut self.connections[index as usize].phase, phase);
         if old.has_list() || phase.has_list() {
@@ -415,10 +458,10 @@ where
     }
 
     /// Gives the connection until `deadline` for what it is doing.
-    #[inline]
+    #[inline(always)]
     pub(super) fn set_deadline(&mut self, index: u32, deadline: Instant) {
         self.connections[index as usize].deadline = deadline;
-        self.timers.arm_by(index, deadline);
+        self.timers.arm_by(index, deadline, self.now);
     }
 
     /// Moves the deadline by what `len` bytes are worth at a minimum rate, but not beyond the grace from now.
@@ -472,7 +515,7 @@ where
         let deadline = self.connections[index as usize].deadline;
         if deadline > self.now {
             if deadline != Instant::NEVER {
-                self.timers.arm(index, deadline);
+                self.timers.arm(index, deadline, self.now);
             }
             return;
         }
@@ -498,7 +541,7 @@ where
         // Each round either serves one or ends, so this is bounded by the list.
         while self.stalled.first != NONE {
             let index = self.stalled.first;
-            let Ok(request) = self.shared.requests.borrow() else {
+            let Ok(request) = self.heads_cached.borrow() else {
                 // A partial head that has been there for long gives its buffer up.
                 let oldest = self.heads.first;
                 let Some(head) = self.connections.get(oldest as usize) else { return };

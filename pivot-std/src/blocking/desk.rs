@@ -13,7 +13,8 @@ use pivot_core::time::Instant;
 
 /// The queue of a server's blocking routes, and the places of its jobs.
 ///
-/// There are as many places as jobs can wait and run; each is in the free list, or has a job.
+/// A place is in the free list, or has a job. There are as many as jobs can wait and run, and for as many more that have
+/// ended and that their loops have not fetched yet.
 pub(crate) struct Desk {
     shared: &'static Shared,
     slots: &'static [Slot],
@@ -59,7 +60,7 @@ impl Desk {
     pub(crate) fn new(arena: &mut impl Arena, shared: &'static Shared) -> Result<Self, SpaceFull> {
         let config = shared.config();
         let queue_max = config.blocking_queue_max;
-        let slot_count = queue_max + config.blocking_threads;
+        let slot_count = queue_max + config.blocking_threads + queue_max;
         let nodes = arena.take("blocking queue", queue_max, |_| QueueNode::FREE)?;
         let slots = arena.take("blocking jobs", slot_count, |_| Slot {
             handover: Handover::new(),
@@ -78,21 +79,12 @@ impl Desk {
             let at = now();
             // At most as many as were queued.
             while let Some(entry) = line.queue.pop_expired(at) {
-                let waker = self.expire(entry.item);
-                self.count(&line);
-                if let Some(waker) = waker {
-                    waker.wake();
-                }
+                self.refuse(entry.item, Refusal::QueueExpired);
             }
             let entry = line.queue.pop();
-            self.count(&line);
+            self.shared.jobs().set_queued(line.queue.len());
             if let Some(entry) = entry {
-                let slot = self.slot(entry.item);
-                let taken = slot.handover.step(HandoverStep::Take);
-                debug_assert_eq!(taken, Some(HandoverState::Queued), "who is in the queue waits");
-                let mut cell = lock(&slot.cell);
-                if let Content::Job(job) = std::mem::take(&mut cell.content) {
-                    cell.runner = Some(runner.clone());
+                if let Some(job) = self.take_out(entry.item, Some(runner)) {
                     self.shared.jobs().begin();
                     return Some((entry.item, job));
                 }
@@ -113,11 +105,16 @@ impl Desk {
             cell.runner = None;
             cell.waker.take()
         };
-        self.shared.jobs().end();
         match slot.handover.step(HandoverStep::Finish) {
-            Some(HandoverState::Abandoned) => self.clear(index, &mut lock(&self.line)),
+            Some(HandoverState::Abandoned) => {
+                // Who left it holds the line until that is counted.
+                let mut line = lock(&self.line);
+                self.shared.jobs().end_abandoned();
+                self.clear(index, &mut line);
+            }
             left => {
                 debug_assert_eq!(left, Some(HandoverState::Running), "a job that was taken runs");
+                self.shared.jobs().end();
                 if let Some(waker) = waker {
                     waker.wake();
                 }
@@ -140,21 +137,32 @@ impl Desk {
         &self.slots[index as usize]
     }
 
-    /// Ends a job that was in the queue and has waited for too long; answers who wants to know. The caller has taken it out
-    /// of the queue, and holds the line.
-    fn expire(&self, index: u32) -> Option<Waker> {
+    /// Takes a job out of its place. The caller has taken it out of the queue, and holds the line.
+    fn take_out(&self, index: u32, runner: Option<&Thread>) -> Option<Job> {
         let slot = self.slot(index);
-        let taken = slot.handover.step(HandoverStep::Take);
-        debug_assert_eq!(taken, Some(HandoverState::Queued), "who is in the queue waits");
+        let left = slot.handover.step(HandoverStep::Take);
+        debug_assert_eq!(left, Some(HandoverState::Queued), "who is in the queue waits");
         let mut cell = lock(&slot.cell);
-        if let Content::Job(job) = std::mem::take(&mut cell.content) {
-            cell.content = Content::Ended(Ended::Refused(job, Refusal::QueueExpired));
+        cell.runner = runner.cloned();
+        match std::mem::take(&mut cell.content) {
+            Content::Job(job) => Some(job),
+            Content::Ended(_) | Content::Nothing => None,
         }
+    }
+
+    /// Ends a job that will never run, and tells who waits for it. The caller has taken it out of the queue, and holds the line.
+    fn refuse(&self, index: u32, refusal: Refusal) {
+        let Some(job) = self.take_out(index, None) else { return };
+        let slot = self.slot(index);
+        let mut cell = lock(&slot.cell);
+        cell.content = Content::Ended(Ended::Refused(job, refusal));
         let waker = cell.waker.take();
         drop(cell);
-        let taken = slot.handover.step(HandoverStep::Finish);
-        debug_assert_eq!(taken, Some(HandoverState::Running), "nobody leaves a job while the line is held");
-        waker
+        let left = slot.handover.step(HandoverStep::Finish);
+        debug_assert_eq!(left, Some(HandoverState::Running), "nobody leaves a job while the line is held");
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     /// Empties a place that nobody has, and frees it. What it held comes home.
@@ -163,26 +171,27 @@ impl Desk {
         line.free[line.free_count] = index;
         line.free_count += 1;
     }
-
-    fn count(&self, line: &Line) {
-        self.shared.jobs().set_queued(line.queue.len());
-    }
 }
 
 impl Offload for Desk {
     fn submit(&self, job: Job, waker: &Waker, now: Instant) -> Result<Place, (Job, Refusal)> {
         let mut line = lock(&self.line);
-        let Some(left) = line.free_count.checked_sub(1) else { return Err((job, Refusal::QueueFull)) };
-        let index = line.free[left];
+        let Some(free_count) = line.free_count.checked_sub(1) else { return Err((job, Refusal::QueueFull)) };
+        let index = line.free[free_count];
+        if line.queue.len() == line.queue.capacity()
+            && let Some(victim) = line.queue.displace(job.class())
+        {
+            self.refuse(victim.item, Refusal::QueueFull);
+        }
         let Ok(node) = line.queue.push(index, job.class(), now) else {
             return Err((job, Refusal::QueueFull));
         };
-        line.free_count = left;
+        line.free_count = free_count;
         let slot = self.slot(index);
         *lock(&slot.cell) = Cell { content: Content::Job(job), waker: Some(waker.clone()), runner: None };
         let left = slot.handover.step(HandoverStep::Submit);
         debug_assert_eq!(left, Some(HandoverState::Free), "a free place has no job");
-        self.count(&line);
+        self.shared.jobs().set_queued(line.queue.len());
         drop(line);
         self.bell.notify_one();
         Ok(Place { slot: index, node, until: now.plus(self.shared.config().timeouts.queue) })
@@ -195,8 +204,8 @@ impl Offload for Desk {
             // Under the lock, who is queued stays queued.
             if slot.handover.state() == HandoverState::Queued {
                 line.queue.remove(place.node);
-                self.expire(place.slot);
-                self.count(&line);
+                self.refuse(place.slot, Refusal::QueueExpired);
+                self.shared.jobs().set_queued(line.queue.len());
             }
         }
         match slot.handover.state() {
@@ -233,10 +242,13 @@ impl Offload for Desk {
             }
             Some(HandoverState::Queued) => {
                 line.queue.remove(place.node);
-                self.count(&line);
+                self.shared.jobs().set_queued(line.queue.len());
                 self.clear(place.slot, &mut line);
             }
-            _ => self.clear(place.slot, &mut line),
+            left => {
+                debug_assert_eq!(left, Some(HandoverState::Done), "a job is left once");
+                self.clear(place.slot, &mut line);
+            }
         }
     }
 }

@@ -19,13 +19,13 @@ pub(crate) fn run<R: Routes>(desk: &Desk, station: &Station<R>) {
     let thread = thread::current();
     let waker = Waker::from(Arc::new(Unpark(thread.clone())));
     while let Some((index, job)) = desk.take(&thread, || host.now()) {
-        let (admitted, permit) = station.begin(job);
+        let admitted = station.begin(job);
         // A handler that panicked, or its future's drop, is done with; what it shares with others is its own affair, as in the
         // loop, and the station's cells are not borrowed across a call.
         let ran = catch_unwind(AssertUnwindSafe(|| {
             drive(station, &host, &waker, admitted, || desk.is_abandoned(index));
         }));
-        let job = station.end(permit);
+        let job = station.end();
         desk.finish(
             index,
             match (ran, job) {

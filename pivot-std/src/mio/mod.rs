@@ -151,9 +151,9 @@ impl Server {
                         let worker = heap.lock().map_err(|_| poisoned()).and_then(|mut heap| {
                             let host = StdHost::new().with_offload(desk.map(|desk| desk as &dyn Offload));
                             let app = app();
-                            let worker =
-                                Worker::new(&mut *heap, shared, index, app, host, waker, serve::run::<R>);
-                            worker.map_err(Error::from)
+                            let spawn = serve::run_or_offload::<R>;
+                            Worker::new(&mut *heap, shared, index, app, host, waker, spawn)
+                                .map_err(Error::from)
                         });
                         report.wait();
                         turns::run(worker?, poll, listener, shared, cut_count)

@@ -130,7 +130,7 @@ impl<'s> Breaker<'s> {
     ///
     /// # Errors
     /// When to try again, while the breaker is open or has its probes out.
-    #[inline]
+    #[inline(always)]
     pub fn admit_by<'b>(
         &'b self,
         worker: u16,

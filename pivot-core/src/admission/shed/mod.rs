@@ -18,7 +18,8 @@
 //! Workers share one [`Cursor`] word, so that N of them shed as one. All arithmetic is in integers.
 //!
 //! ```
-//! use pivot_core::admission::{Arrival, Class, ClientKey, Cursor, Queue, QueueNode, Seed, ShedConfig, Shedder, Verdict};
+//! use pivot_core::admission::shed::Verdict;
+//! use pivot_core::admission::{Arrival, Class, ClientKey, Cursor, Queue, QueueNode, Seed, ShedConfig, Shedder};
 //! use pivot_core::time::{Duration, Instant};
 //! let nodes = Box::leak(Box::new([QueueNode::FREE; 64]));
 //! let (mut queue, now) = (Queue::new(nodes, Duration::from_millis(100)), Instant::ZERO);

@@ -16,10 +16,22 @@ pub(in crate::app) enum ContentType<'a> {
     /// `text/html; charset=utf-8`
     Html,
     /// `application/json`
-    #[cfg(feature = "json")]
     Json,
     /// A value that is yet to be checked.
     Value(&'a str),
+}
+
+impl<'a> ContentType<'a> {
+    /// The type with this name. For a constant of the handler's this is decided at compile time.
+    #[inline(always)]
+    pub(in crate::app) fn named(value: &'a str) -> Self {
+        match value {
+            "text/plain; charset=utf-8" => Self::Text,
+            "text/html; charset=utf-8" => Self::Html,
+            "application/json" => Self::Json,
+            other => Self::Value(other),
+        }
+    }
 }
 
 impl Output {
@@ -149,7 +161,7 @@ impl Output {
     }
 
     /// Opens the head of an answer that is given whole. `false`: it is complete, since its status has no content.
-    #[inline]
+    #[inline(always)]
     fn open_whole(&mut self, kind: ContentType<'_>, clock: &Clockface) -> Result<bool, SendError> {
         self.open(clock)?;
         if self.stage != Stage::Head {
@@ -174,13 +186,12 @@ impl Output {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn insert_type(&mut self, kind: ContentType<'_>) -> Result<(), SendError> {
         match kind {
             ContentType::Absent => Ok(()),
             ContentType::Text => self.append_line(b"content-type: text/plain; charset=utf-8\r\n"),
             ContentType::Html => self.append_line(b"content-type: text/html; charset=utf-8\r\n"),
-            #[cfg(feature = "json")]
             ContentType::Json => self.append_line(b"content-type: application/json\r\n"),
             ContentType::Value(value) => match HeaderValue::new(value.as_bytes()) {
                 Some(value) => self.insert_line(b"content-type", value.as_bytes()),
@@ -190,7 +201,7 @@ impl Output {
     }
 
     /// Starts the head: the status line, and the date where it is known.
-    #[inline]
+    #[inline(always)]
     pub(super) fn open(&mut self, clock: &Clockface) -> Result<(), SendError> {
         if let Some(error) = self.error {
             return Err(error);
@@ -220,7 +231,7 @@ impl Output {
     }
 
     /// Appends a whole header line to a head that nothing follows yet.
-    #[inline]
+    #[inline(always)]
     fn append_line<const LEN: usize>(&mut self, line: &[u8; LEN]) -> Result<(), SendError> {
         if !self.buffer.as_mut().is_some_and(|buffer| buffer.push(line)) {
             return self.fail(SendError::Full);

@@ -111,6 +111,7 @@ impl Output {
         }
     }
 
+    #[inline(always)]
     pub(super) fn begin(&mut self, head: &Head, buffer: Guard<'static, Buffer>) {
         self.base = buffer.len();
         self.buffer = Some(buffer);
@@ -125,6 +126,7 @@ impl Output {
         self.waker = None;
     }
 
+    #[inline(always)]
     pub(super) fn end(&mut self) -> Option<Guard<'static, Buffer>> {
         self.waker = None;
         self.stage = Stage::Fresh;
