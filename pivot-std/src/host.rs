@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pivot_core::admission::Seed;
-use pivot_core::serve::{Host, Offload, Panicked};
+use pivot_core::serve::{Host, Panicked};
 use pivot_core::time::Instant;
 
 /// The system's clocks, for one worker.
@@ -19,7 +19,6 @@ pub struct StdHost {
     start_us: u64,
     unix_s: Cell<u64>,
     unix_read_at: Cell<Instant>,
-    offload: Option<&'static dyn Offload>,
 }
 
 /// How old the date may be. It is read with the second clock, and no more often than somebody could tell.
@@ -33,13 +32,7 @@ impl StdHost {
             start_us: *START_US.get_or_init(monotonic_us),
             unix_s: Cell::new(unix_s()),
             unix_read_at: Cell::new(Instant::ZERO),
-            offload: None,
         }
-    }
-
-    /// With threads for the handlers of blocking routes.
-    pub(crate) fn with_offload(self, offload: Option<&'static dyn Offload>) -> Self {
-        Self { offload, ..self }
     }
 }
 
@@ -61,10 +54,6 @@ impl Host for StdHost {
 
     fn unix_s(&self) -> Option<u64> {
         Some(self.unix_s.get())
-    }
-
-    fn offload(&self) -> Option<&'static dyn Offload> {
-        self.offload
     }
 
     fn poll<F: Future<Output = ()>>(

@@ -140,7 +140,7 @@ fn ask(server: &common::Running, path: &str, fields: &str) -> Client {
 
 /// Queued, running, abandoned.
 fn jobs(shared: &Shared) -> (u32, u32, u32) {
-    let jobs = shared.jobs();
+    let jobs = shared.jobs().unwrap();
     (jobs.queued_count(), jobs.running_count(), jobs.abandoned_count())
 }
 
@@ -315,7 +315,7 @@ fn an_abandoned_handler_keeps_what_it_has_and_touches_nothing_of_others() {
     assert_eq!(late.answer().0, 503);
     until(|| jobs(shared) == (0, 0, 1));
     assert_eq!(shared.running_count(), 1, "its permit stays taken");
-    assert_eq!((shared.jobs().abandoned_in_all(), gate.entered().len()), (1, 1));
+    assert_eq!((shared.jobs().unwrap().abandoned_in_all(), gate.entered().len()), (1, 1));
     let mut client = server.connect();
     for _ in 0..100 {
         assert_eq!(client.get("/"), (200, "alive".to_owned()));
@@ -325,7 +325,7 @@ fn an_abandoned_handler_keeps_what_it_has_and_touches_nothing_of_others() {
         let (path, answer) = (format!("/hold/{id}"), (200, id.to_string()));
         assert_eq!((client.get(&path), client.get("/")), (answer, (200, "alive".to_owned())));
     }
-    assert_eq!((jobs(shared), shared.jobs().abandoned_in_all()), ((0, 0, 0), 1));
+    assert_eq!((jobs(shared), shared.jobs().unwrap().abandoned_in_all()), ((0, 0, 0), 1));
     drop((late, client));
     let totals = server.end().totals;
     assert_eq!((totals.outcome(Outcome::Success), totals.outcome(Outcome::Timeout)), (300, 1));
@@ -342,7 +342,7 @@ fn one_that_is_suspended_when_its_deadline_comes_frees_its_thread_at_once() {
     assert_eq!(client.get("/sleep/5"), (200, "slept".to_owned()));
     assert_eq!(client.get("/sleep/3600000").0, 503);
     until(|| jobs(shared) == (0, 0, 0));
-    assert_eq!((server.connect().get("/there").0, shared.jobs().abandoned_in_all()), (200, 1));
+    assert_eq!((server.connect().get("/there").0, shared.jobs().unwrap().abandoned_in_all()), (200, 1));
     drop(client);
     server.end();
 }

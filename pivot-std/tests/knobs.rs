@@ -84,7 +84,7 @@ fn blocking_queue_max() {
         clients.extend((0..3).map(|_| ask()));
         until(|| {
             let refused = shared.totals().refusals.iter().sum::<u64>();
-            refused + u64::from(shared.jobs().queued_count()) == 3
+            refused + u64::from(shared.jobs().unwrap().queued_count()) == 3
         });
         let refused = shared.totals().refusals.iter().sum::<u64>();
         drop(open);

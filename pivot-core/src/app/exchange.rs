@@ -203,6 +203,11 @@ impl Exchange {
         (Windows { input, output }, self.take_permit())
     }
 
+    /// Whether this is where a handler runs for another exchange.
+    pub(crate) fn is_detached(&self) -> bool {
+        self.windows().output.is_detached()
+    }
+
     /// Begins with what was detached from another exchange.
     pub(crate) fn begin_detached(&self, about: About, windows: Windows, permit: Option<Permit<'static>>) {
         self.about.set(about);

@@ -87,6 +87,13 @@ impl<R: Routes> App<R> {
         R::COUNT
     }
 
+    /// Whether some route's handler blocks, so that threads for such handlers are of use.
+    pub fn has_blocking_routes(&self) -> bool {
+        let mut is_some_blocking = false;
+        self.visit(&mut |spec| is_some_blocking |= spec.is_blocking);
+        is_some_blocking
+    }
+
     /// Calls `add` for each route, in order.
     pub fn visit(&self, add: &mut dyn FnMut(&RouteSpec<'_>)) {
         self.routes.visit(&Prefix::ROOT, add);

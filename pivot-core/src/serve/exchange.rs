@@ -3,7 +3,7 @@
 use core::task::{Context, Poll};
 
 use super::connection::{NONE, Phase};
-use super::offload::{self, Offload};
+use super::offload;
 use super::shared::Shared;
 use super::socket::{Host, Io, Socket};
 use super::transfer::DRAIN_SIZE_MAX;
@@ -23,8 +23,6 @@ pub struct Admitted<R: 'static> {
     pub(super) shared: &'static Shared,
     pub(super) exchange: &'static Exchange,
     pub(super) head: Guard<'static, RequestHead>,
-    /// The threads that its handler has to run on.
-    pub(super) offload: Option<&'static dyn Offload>,
 }
 
 impl<R> core::fmt::Debug for Admitted<R> {
@@ -36,23 +34,38 @@ impl<R> core::fmt::Debug for Admitted<R> {
 /// Runs the handler of an admitted request: the future that fills a worker's slots, where there are no threads for handlers that
 /// block.
 pub async fn run<R: Routes>(admitted: Admitted<R>) {
-    let Admitted { app, shared, exchange, head, .. } = admitted;
-    let index = head.route().map_or(usize::MAX, |route| usize::from(route.0));
-    app.call(index, Request::new(exchange, &head, &shared.router), Response::new(exchange)).await;
+    let Admitted { app, shared, exchange, head } = admitted;
+    handle(app, shared, exchange, &head).await;
     exchange.return_head(head);
 }
 
-/// As [`run`], where there are such threads: lets one of them run the handler of a blocking route.
+/// As [`run`], where there are such threads: lets one of them run the handler of a blocking route. For the loops and the threads
+/// alike.
 pub async fn run_or_offload<R: Routes>(admitted: Admitted<R>) {
-    match admitted.offload {
-        None => run(admitted).await,
-        Some(offload) => {
-            let Admitted { shared, exchange, head, .. } = admitted;
-            if let Some(head) = offload::detour(offload, shared, exchange, head).await {
-                exchange.return_head(head);
-            }
+    let Admitted { app, shared, exchange, head } = admitted;
+    if let Some(offload) = shared.offload
+        && shared.is_blocking(&head)
+        && !exchange.is_detached()
+    {
+        if let Some(head) = offload::detour(offload, shared, exchange, head).await {
+            exchange.return_head(head);
         }
+        return;
     }
+    handle(app, shared, exchange, &head).await;
+    exchange.return_head(head);
+}
+
+/// The handler that a request leads to.
+#[inline(always)]
+fn handle<'r, R: Routes>(
+    app: &'r App<R>,
+    shared: &'r Shared,
+    exchange: &'r Exchange,
+    head: &'r RequestHead,
+) -> impl Future<Output = ()> + 'r {
+    let index = head.route().map_or(usize::MAX, |route| usize::from(route.0));
+    app.call(index, Request::new(exchange, head, &shared.router), Response::new(exchange))
 }
 
 /// What the worker knows of an exchange, beside the exchange itself.
@@ -169,8 +182,7 @@ where
         }
         connection.phase = Phase::Running;
         connection.slot = slot;
-        let offload = if shared.is_blocking(request.route()) { self.host.offload() } else { None };
-        let admitted = Admitted { app: self.app, shared, exchange, head: request, offload };
+        let admitted = Admitted { app: self.app, shared, exchange, head: request };
         self.slots.fill(slot, || (self.spawn)(admitted));
         self.poll_handler(slot);
     }

@@ -16,6 +16,7 @@ use super::shared::Shared;
 use crate::admission::{Class, Permit, Refusal};
 use crate::app::buffer::RequestHead;
 use crate::app::{About, App, Clockface, Exchange, Failure, Gathering, Routes, Windows};
+use crate::monitor::JobCounts;
 use crate::pool::Guard;
 use crate::storage::{Arena, SpaceFull, take_one};
 use crate::time::Instant;
@@ -36,6 +37,9 @@ pub trait Offload: Sync + fmt::Debug {
 
     /// Gives a job up, wherever it stands, and frees its place at once or when its thread is through.
     fn leave(&self, place: &Place);
+
+    /// What is known of the jobs.
+    fn counts(&self) -> &JobCounts;
 }
 
 /// Where a job is; who has it collects or leaves the job once.
@@ -211,11 +215,11 @@ impl<R: Routes> Station<R> {
         Ok(Self { app, shared, exchange, clock })
     }
 
-    /// Begins with a job: what [`super::run`] makes a future of.
+    /// Begins with a job: what [`super::run_or_offload`] makes a future of.
     pub fn begin(&self, job: Job) -> Admitted<R> {
         let Job { about, head, windows, permit } = job;
         self.exchange.begin_detached(about, windows, permit);
-        Admitted { app: self.app, shared: self.shared, exchange: self.exchange, head, offload: None }
+        Admitted { app: self.app, shared: self.shared, exchange: self.exchange, head }
     }
 
     /// Sets the clock that the handler sees, and wakes those of its sleepers whose time has come.

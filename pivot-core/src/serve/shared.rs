@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::offload::Offload;
 use crate::admission::{
     Breaker, BreakerConfig, BreakerState, Connections, Lane, Permits, RateLimiter, RateSet, Seed,
 };
@@ -32,9 +33,10 @@ pub struct Shared {
     pub(super) streams: Pool<'static, Buffer>,
     pub(super) uris: Pool<'static, Buffer>,
     pub(super) stats: &'static [WorkerStats],
+    /// Threads for the handlers of blocking routes, where there are some.
+    pub(super) offload: Option<&'static dyn Offload>,
     /// A bit for each route.
     blocking: &'static [u32],
-    jobs: JobCounts,
     pub(super) seed: Seed,
     is_draining: AtomicBool,
     budget: Budget,
@@ -59,6 +61,20 @@ impl Shared {
         config: Config,
         app: &App<R>,
         seed: Seed,
+    ) -> Result<&'static Self, StartError> {
+        Self::with_offload(arena, config, app, seed, None)
+    }
+
+    /// As [`Shared::new`], with threads for the handlers of blocking routes; for workers that spawn [`super::run_or_offload`].
+    ///
+    /// # Errors
+    /// As for [`Shared::new`].
+    pub fn with_offload<R: Routes>(
+        arena: &mut impl Arena,
+        config: Config,
+        app: &App<R>,
+        seed: Seed,
+        offload: Option<&'static dyn Offload>,
     ) -> Result<&'static Self, StartError> {
         let nodes = arena.take("router nodes", config.router_nodes_max, |_| Node::EMPTY)?;
         let entries = arena.take("routes", R::COUNT.max(1), |_| Entry::EMPTY)?;
@@ -125,8 +141,8 @@ impl Shared {
             )?),
             uris: Pool::new(buffers(arena, ["uris", "uri slots"], config.uris_max, config.target_size_max)?),
             stats,
+            offload,
             blocking,
-            jobs: JobCounts::new(),
             seed,
             is_draining: AtomicBool::new(false),
             budget: Budget::new(),
@@ -174,20 +190,15 @@ impl Shared {
         self.stats
     }
 
-    /// What is known of the handlers of blocking routes that run on threads.
-    pub fn jobs(&self) -> &JobCounts {
-        &self.jobs
+    /// What is known of the handlers of blocking routes, if threads run them.
+    pub fn jobs(&self) -> Option<&JobCounts> {
+        self.offload.map(|offload| offload.counts())
     }
 
-    /// Whether some route's handler blocks, so that threads are of use.
-    pub fn has_blocking_routes(&self) -> bool {
-        self.blocking.iter().any(|&word| word != 0)
-    }
-
-    /// Whether a route's handler blocks.
-    #[inline]
-    pub(super) fn is_blocking(&self, route: Option<RouteIndex>) -> bool {
-        let Some(RouteIndex(index)) = route else { return false };
+    /// Whether a request's route is one whose handler blocks.
+    #[inline(always)]
+    pub(super) fn is_blocking(&self, request: &RequestHead) -> bool {
+        let Some(RouteIndex(index)) = request.route() else { return false };
         let word = self.blocking.get(usize::from(index) / 32);
         word.is_some_and(|word| word >> (index % 32) & 1 != 0)
     }
@@ -288,13 +299,14 @@ impl Gauges for Shared {
     }
 
     fn jobs(&self, each: &mut dyn FnMut(&str, u64) -> fmt::Result) -> fmt::Result {
-        each("queued", u64::from(self.jobs.queued_count()))?;
-        each("running", u64::from(self.jobs.running_count()))?;
-        each("abandoned", u64::from(self.jobs.abandoned_count()))
+        let Some(jobs) = self.jobs() else { return Ok(()) };
+        each("queued", u64::from(jobs.queued_count()))?;
+        each("running", u64::from(jobs.running_count()))?;
+        each("abandoned", u64::from(jobs.abandoned_count()))
     }
 
     fn abandoned_jobs(&self) -> u64 {
-        self.jobs.abandoned_in_all()
+        self.jobs().map_or(0, JobCounts::abandoned_in_all)
     }
 
     fn memory(&self, each: &mut dyn FnMut(&str, u64) -> fmt::Result) -> fmt::Result {

@@ -3,7 +3,6 @@
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use super::Offload;
 use crate::time::Instant;
 
 /// One end of a connection. Nothing here ever blocks.
@@ -55,11 +54,6 @@ pub trait Host {
 
     /// Seconds since 1970, where they are known.
     fn unix_s(&self) -> Option<u64>;
-
-    /// Threads for the handlers of blocking routes; without them, these run in the loop.
-    fn offload(&self) -> Option<&'static dyn Offload> {
-        None
-    }
 
     /// Polls a handler.
     ///

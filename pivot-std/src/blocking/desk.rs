@@ -7,16 +7,19 @@ use std::thread::Thread;
 
 use pivot_core::admission::{Queue, QueueNode, Refusal};
 use pivot_core::exec::{Handover, HandoverState, HandoverStep};
-use pivot_core::serve::{Ended, Job, Offload, Place, Progress, Shared};
-use pivot_core::storage::{Arena, SpaceFull};
-use pivot_core::time::Instant;
+use pivot_core::mode::Config;
+use pivot_core::monitor::JobCounts;
+use pivot_core::serve::{Ended, Job, Offload, Place, Progress};
+use pivot_core::storage::{Arena, SpaceFull, take_one};
+use pivot_core::time::{Duration, Instant};
 
 /// The queue of a server's blocking routes, and the places of its jobs.
 ///
 /// A place is in the free list, or has a job. There are as many as jobs can wait and run, and for as many more that have
 /// ended and that their loops have not fetched yet.
 pub(crate) struct Desk {
-    shared: &'static Shared,
+    counts: JobCounts,
+    wait_max: Duration,
     slots: &'static [Slot],
     line: Mutex<Line>,
     /// Rung for each job that joins the queue, and at the end.
@@ -53,12 +56,11 @@ enum Content {
 }
 
 impl Desk {
-    /// Takes a desk for the routes of `shared` from `arena`.
+    /// Takes a desk from `arena`.
     ///
     /// # Errors
     /// [`SpaceFull`] if the arena is too small.
-    pub(crate) fn new(arena: &mut impl Arena, shared: &'static Shared) -> Result<Self, SpaceFull> {
-        let config = shared.config();
+    pub(crate) fn take_from(arena: &mut impl Arena, config: &Config) -> Result<&'static Self, SpaceFull> {
         let queue_max = config.blocking_queue_max;
         let slot_count = queue_max + config.blocking_threads + queue_max;
         let nodes = arena.take("blocking queue", queue_max, |_| QueueNode::FREE)?;
@@ -67,9 +69,11 @@ impl Desk {
             cell: Mutex::default(),
         })?;
         let free = arena.take("blocking list", slot_count, |index| index as u32)?;
-        let queue = Queue::new(nodes, config.timeouts.queue);
+        let wait_max = config.timeouts.queue;
+        let queue = Queue::new(nodes, wait_max);
         let line = Mutex::new(Line { queue, free, free_count: slot_count, is_closed: false });
-        Ok(Self { shared, slots, line, bell: Condvar::new() })
+        let desk = Self { counts: JobCounts::new(), wait_max, slots, line, bell: Condvar::new() };
+        Ok(take_one(arena, "blocking desk", desk)?)
     }
 
     /// Waits for a job, and takes it; `None` once the desk is closed and nobody waits any more. For threads.
@@ -82,10 +86,10 @@ impl Desk {
                 self.refuse(entry.item, Refusal::QueueExpired);
             }
             let entry = line.queue.pop();
-            self.shared.jobs().set_queued(line.queue.len());
+            self.counts.set_queued(line.queue.len());
             if let Some(entry) = entry {
                 if let Some(job) = self.take_out(entry.item, Some(runner)) {
-                    self.shared.jobs().begin();
+                    self.counts.begin();
                     return Some((entry.item, job));
                 }
             } else if line.is_closed {
@@ -109,12 +113,12 @@ impl Desk {
             Some(HandoverState::Abandoned) => {
                 // Who left it holds the line until that is counted.
                 let mut line = lock(&self.line);
-                self.shared.jobs().end_abandoned();
+                self.counts.end_abandoned();
                 self.clear(index, &mut line);
             }
             left => {
                 debug_assert_eq!(left, Some(HandoverState::Running), "a job that was taken runs");
-                self.shared.jobs().end();
+                self.counts.end();
                 if let Some(waker) = waker {
                     waker.wake();
                 }
@@ -191,10 +195,10 @@ impl Offload for Desk {
         *lock(&slot.cell) = Cell { content: Content::Job(job), waker: Some(waker.clone()), runner: None };
         let left = slot.handover.step(HandoverStep::Submit);
         debug_assert_eq!(left, Some(HandoverState::Free), "a free place has no job");
-        self.shared.jobs().set_queued(line.queue.len());
+        self.counts.set_queued(line.queue.len());
         drop(line);
         self.bell.notify_one();
-        Ok(Place { slot: index, node, until: now.plus(self.shared.config().timeouts.queue) })
+        Ok(Place { slot: index, node, until: now.plus(self.wait_max) })
     }
 
     fn poll(&self, place: &Place, now: Instant) -> Progress {
@@ -205,7 +209,7 @@ impl Offload for Desk {
             if slot.handover.state() == HandoverState::Queued {
                 line.queue.remove(place.node);
                 self.refuse(place.slot, Refusal::QueueExpired);
-                self.shared.jobs().set_queued(line.queue.len());
+                self.counts.set_queued(line.queue.len());
             }
         }
         match slot.handover.state() {
@@ -234,7 +238,7 @@ impl Offload for Desk {
         let mut line = lock(&self.line);
         match slot.handover.step(HandoverStep::Leave) {
             Some(HandoverState::Running) => {
-                self.shared.jobs().abandon();
+                self.counts.abandon();
                 // It may be suspended in an `await`: then it can end now. The line keeps its place from being freed meanwhile.
                 if let Some(runner) = &lock(&slot.cell).runner {
                     runner.unpark();
@@ -242,7 +246,7 @@ impl Offload for Desk {
             }
             Some(HandoverState::Queued) => {
                 line.queue.remove(place.node);
-                self.shared.jobs().set_queued(line.queue.len());
+                self.counts.set_queued(line.queue.len());
                 self.clear(place.slot, &mut line);
             }
             left => {
@@ -251,11 +255,15 @@ impl Offload for Desk {
             }
         }
     }
+
+    fn counts(&self) -> &JobCounts {
+        &self.counts
+    }
 }
 
 impl fmt::Debug for Desk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Desk").field("jobs", self.shared.jobs()).finish_non_exhaustive()
+        f.debug_struct("Desk").field("counts", &self.counts).finish_non_exhaustive()
     }
 }
 

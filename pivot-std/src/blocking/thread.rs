@@ -44,7 +44,7 @@ fn drive<R: Routes>(
     admitted: Admitted<R>,
     is_abandoned: impl Fn() -> bool,
 ) {
-    let mut future = pin!(serve::run(admitted));
+    let mut future = pin!(serve::run_or_offload(admitted));
     let mut context = Context::from_waker(waker);
     loop {
         let now = host.now();

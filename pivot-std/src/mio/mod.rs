@@ -18,7 +18,7 @@ use pivot_core::http::Status;
 use pivot_core::mode::Config;
 use pivot_core::monitor::{Format, Totals};
 use pivot_core::serve::{self, Offload, Shared, StartError, Station, Worker};
-use pivot_core::storage::{Arena, Budget, take_one};
+use pivot_core::storage::{Arena, Budget};
 
 pub use socket::TcpSocket;
 
@@ -115,15 +115,15 @@ impl Server {
         A: Fn() -> App<R> + Sync,
     {
         let mut heap = if self.commits_memory { Heap::committed() } else { Heap::new() };
-        let shared = Shared::new(&mut heap, self.config, &app(), random_seed())?;
-        let thread_count = if shared.has_blocking_routes() { self.config.blocking_threads } else { 0 };
+        let first = app();
+        let thread_count = if first.has_blocking_routes() { self.config.blocking_threads } else { 0 };
         let desk: Option<&'static Desk> = match thread_count {
             0 => None,
-            _ => {
-                let desk = Desk::new(&mut heap, shared).map_err(StartError::from)?;
-                Some(take_one(&mut heap, "blocking desk", desk).map_err(StartError::from)?)
-            }
+            _ => Some(Desk::take_from(&mut heap, &self.config).map_err(StartError::from)?),
         };
+        let offload = desk.map(|desk| desk as &dyn Offload);
+        let shared = Shared::with_offload(&mut heap, self.config, &first, random_seed(), offload)?;
+        drop(first);
         let heap = Mutex::new(heap);
         let cut_count = Arc::new(AtomicU64::new(0));
         let (heap, app, cut_count) = (&heap, &app, &cut_count);
@@ -149,7 +149,7 @@ impl Server {
                 .map(|(index, (listener, (poll, waker)))| {
                     scope.spawn(move || {
                         let worker = heap.lock().map_err(|_| poisoned()).and_then(|mut heap| {
-                            let host = StdHost::new().with_offload(desk.map(|desk| desk as &dyn Offload));
+                            let host = StdHost::new();
                             let app = app();
                             let spawn = serve::run_or_offload::<R>;
                             Worker::new(&mut *heap, shared, index, app, host, waker, spawn)

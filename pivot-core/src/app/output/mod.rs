@@ -138,6 +138,11 @@ impl Output {
         self.is_detached = true;
     }
 
+    /// Whether nothing is sent for now.
+    pub(super) fn is_detached(&self) -> bool {
+        self.is_detached
+    }
+
     /// From here on what is written is sent.
     pub(super) fn attach(&mut self) {
         self.is_detached = false;
