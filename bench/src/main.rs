@@ -1,121 +1,171 @@
-//! `cargo xtask bench [NAME]`: measures Pivot's server example, with every protection on, beside hyper without any.
+//! `cargo xtask bench [NAME]`: measures Pivot's server example, with every protection on, beside its peers.
 //!
-//! `instructions` counts user-space instructions a request by callgrind, as the difference of two request counts on one
-//! keep-alive connection: repeatable on any machine. `cpu` divides the CPU time of a server by its requests, in
-//! rounds that take turns, with the server on one core and the load on another.
+//! What each benchmark measures stands in its module; what a reader of its figures has to know, in its section.
 
+mod chart;
+mod configured;
+mod cpu;
+mod histogram;
+mod http;
+mod idle;
+mod instructions;
+mod load;
+mod machine;
+mod report;
+mod rounds;
+mod scaling;
 mod server;
+mod syscalls;
+mod workers;
 
 use std::error::Error;
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::process::{Command, ExitCode};
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
 
-use server::{SERVERS, Server};
+use report::Section;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
+type Measure = fn(&Options) -> Result<Section>;
+
+/// All of them, in the order in which they run.
+const BENCHMARKS: [(&str, Measure); 7] = [
+    ("instructions", instructions::measure),
+    ("cpu", cpu::one_at_a_time),
+    ("pipelined", cpu::pipelined),
+    ("workers", workers::measure),
+    ("scaling", scaling::measure),
+    ("syscalls", syscalls::measure),
+    ("idle", idle::measure),
+];
+
+/// Rounds that a median needs to be worth keeping.
+const ROUNDS: usize = 7;
+
+/// What the command line asks for.
+struct Options {
+    names: Vec<String>,
+    /// Whether `instructions` counts the peers too.
+    peers: bool,
+    writes_budget: bool,
+    rounds: usize,
+    seconds: u64,
+    /// Empty: all of them.
+    servers: Vec<String>,
+}
+
+impl Options {
+    fn parse(arguments: impl Iterator<Item = String>) -> Result<Self> {
+        let mut options = Self {
+            names: Vec::new(),
+            peers: false,
+            writes_budget: false,
+            rounds: ROUNDS,
+            seconds: 2,
+            servers: Vec::new(),
+        };
+        let mut rest = arguments;
+        while let Some(word) = rest.next() {
+            let mut value = || rest.next().ok_or(format!("{word} needs a value"));
+            match word.as_str() {
+                "--peers" => options.peers = true,
+                "--write-budget" => options.writes_budget = true,
+                "--rounds" => options.rounds = value()?.parse()?,
+                "--seconds" => options.seconds = value()?.parse()?,
+                "--servers" => options.servers = value()?.split(',').map(str::to_owned).collect(),
+                name if BENCHMARKS.iter().any(|known| known.0 == name) => options.names.push(word),
+                _ => {
+                    let names: Vec<&str> = BENCHMARKS.iter().map(|known| known.0).collect();
+                    return Err(format!(
+                        "{word}: the benchmarks are {}; the options are --peers, --write-budget, --rounds N, --seconds N \
+                         and --servers A,B",
+                        names.join(", ")
+                    )
+                    .into());
+                }
+            }
+        }
+        if let Some(unknown) = options.servers.iter().find(|name| !server::SERVERS.contains(&name.as_str())) {
+            return Err(format!("--servers {unknown}: the servers are {}", server::SERVERS.join(", ")).into());
+        }
+        if options.rounds == 0 || options.seconds == 0 {
+            return Err("--rounds and --seconds are at least 1".into());
+        }
+        options.peers |= options.names.is_empty();
+        Ok(options)
+    }
+
+    fn wants(&self, server: &str) -> bool {
+        self.servers.is_empty() || self.servers.iter().any(|name| name == server)
+    }
+
+    /// Whether the results are worth keeping: all servers, and rounds enough.
+    fn is_whole(&self, benchmark: &str) -> bool {
+        let is_full = match benchmark {
+            "instructions" => self.peers,
+            "syscalls" | "idle" => true,
+            _ => self.rounds >= ROUNDS,
+        };
+        is_full && self.servers.is_empty()
+    }
+
+    /// The command that makes this section again.
+    fn command(&self, benchmark: &str) -> String {
+        let mut command = format!("cargo xtask bench {benchmark}");
+        if benchmark == "instructions" && self.peers {
+            command += " --peers";
+        }
+        if self.rounds != ROUNDS {
+            command += &format!(" --rounds {}", self.rounds);
+        }
+        if self.seconds != 2 {
+            command += &format!(" --seconds {}", self.seconds);
+        }
+        command
+    }
+}
 
 fn main() -> ExitCode {
-    let names: Vec<String> = std::env::args().skip(1).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let done = match names.as_slice() {
-        [] => instructions().and_then(|()| cpu()),
-        ["instructions"] => instructions(),
-        ["cpu"] => cpu(),
-        _ => Err("the benchmarks are instructions and cpu".into()),
-    };
-    match done {
+    match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            clear_progress();
             eprintln!("bench: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-const CONTENT: &[u8] = b"Hello from Pivot\n";
-const FEW: u64 = 500;
-const MANY: u64 = 2_500;
-
-fn instructions() -> Result<()> {
-    println!("user-space instructions a request, one at a time on one connection, by callgrind");
-    for name in SERVERS {
-        eprintln!("  counting {name} ...");
-        let (few, many) = (count_instructions(name, FEW)?, count_instructions(name, MANY)?);
-        println!("  {name:<8} {:>8}", (many - few) / (MANY - FEW));
+fn run() -> Result<()> {
+    let options = Options::parse(std::env::args().skip(1))?;
+    load::raise_connections_max()?;
+    let is_wanted =
+        |name: &str| options.names.is_empty() || options.names.iter().any(|wanted| wanted == name);
+    for (name, measure) in BENCHMARKS.iter().filter(|(name, _)| is_wanted(name)) {
+        let section = measure(&options).map_err(|error| format!("{name}: {error}"))?;
+        clear_progress();
+        section.print();
+        if options.is_whole(name) {
+            println!("  written to {}\n", section.write(&options.command(name))?.display());
+        } else {
+            println!(
+                "  not written to bench/results: that takes all servers, and {ROUNDS} rounds where there are any\n"
+            );
+        }
     }
     Ok(())
 }
 
-/// Instructions of a server from its start to its end, with so many requests between.
-fn count_instructions(name: &str, requests: u64) -> Result<u64> {
-    let file = std::env::temp_dir().join(format!("pivot-bench-{}-{name}-{requests}", std::process::id()));
-    let out = format!("--callgrind-out-file={}", file.display());
-    let server = Server::start(name, &["valgrind", "--tool=callgrind", &out])?;
-    let mut stream = server.connect()?;
-    for _ in 0..requests {
-        exchange(&mut stream)?;
-    }
-    drop(stream);
-    server.end()?;
-    let text = std::fs::read_to_string(&file)?;
-    std::fs::remove_file(&file)?;
-    let total =
-        text.lines().find_map(|line| line.strip_prefix("totals: ").or(line.strip_prefix("summary: ")));
-    Ok(total.ok_or("callgrind wrote no total")?.trim().parse()?)
+/// Says what is going on: on one line of a terminal, or on a line each.
+fn progress(what: &str) {
+    let mut out = std::io::stderr();
+    // Nobody reads it, then.
+    let _ =
+        if out.is_terminal() { write!(out, "\r\x1b[K  {what} ...") } else { writeln!(out, "  {what} ...") };
 }
 
-fn exchange(stream: &mut TcpStream) -> Result<()> {
-    stream.write_all(REQUEST)?;
-    let (mut answer, mut len) = ([0; 1_024], 0);
-    while !answer[..len].ends_with(CONTENT) {
-        match stream.read(&mut answer[len..])? {
-            0 => return Err("the server closed the connection".into()),
-            read => len += read,
-        }
+fn clear_progress() {
+    let mut out = std::io::stderr();
+    if out.is_terminal() {
+        let _ = write!(out, "\r\x1b[K");
     }
-    if answer.starts_with(b"HTTP/1.1 200 ") { Ok(()) } else { Err("an answer is not 200".into()) }
-}
-
-const ROUNDS: usize = 7;
-
-fn cpu() -> Result<()> {
-    println!("CPU time a request, 64 connections for 3 s, median (least - most) of {ROUNDS} rounds");
-    let servers: Vec<Server> =
-        SERVERS.iter().map(|name| Server::start(name, &["taskset", "-c", "1"])).collect::<Result<_>>()?;
-    let mut figures = vec![Vec::new(); servers.len()];
-    for round in 1..=ROUNDS {
-        eprintln!("  round {round} of {ROUNDS} ...");
-        for (server, figures) in servers.iter().zip(&mut figures) {
-            let before = server.cpu_ns()?;
-            let requests = load(&server.address)?;
-            figures.push((server.cpu_ns()? - before) as f64 / requests as f64 / 1_000.0);
-        }
-    }
-    for (server, mut figures) in servers.into_iter().zip(figures) {
-        figures.sort_by(f64::total_cmp);
-        let (least, median, most) = (figures[0], figures[ROUNDS / 2], figures[ROUNDS - 1]);
-        println!("  {:<8} {median:>6.2} µs ({least:.2} - {most:.2})", server.name);
-        server.end()?;
-    }
-    Ok(())
-}
-
-/// Runs wrk and answers how many requests it made; an answer that is not 2xx makes the run void.
-fn load(address: &str) -> Result<u64> {
-    let url = format!("http://{address}/");
-    let output = Command::new("taskset")
-        .args(["-c", "0", "wrk", "-t1", "-c64", "-d3s", &url])
-        .output()
-        .map_err(|error| format!("taskset and wrk: {error}; install them: apt-get install util-linux wrk"))?;
-    let text = String::from_utf8(output.stdout)?;
-    if text.contains("Non-2xx") || text.contains("Socket errors") {
-        return Err(format!("the run is void:\n{text}").into());
-    }
-    let line = text
-        .lines()
-        .find(|line| line.contains(" requests in "))
-        .ok_or("wrk says nothing; is it installed?")?;
-    Ok(line.split_whitespace().next().unwrap_or("").parse()?)
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "a program that people run to see what it prints")]
 
 mod bare;
+mod bench;
 mod elf;
 mod loom;
 mod run;
@@ -17,7 +18,7 @@ Commands:
   loom                                              the model checker's part of it
   size                                              text, static RAM and the largest symbols of the bare-metal image
   fuzz [SECONDS]                                    each fuzz target for so long [20]
-  bench [NAME]                                      Pivot beside its peers: instructions, cpu; both if none is named
+  bench [NAME]...                                   Pivot beside its peers; see bench/README.md; all if none is named
   bench micro [NAME]...                             single operations beside their peers
 ";
 
@@ -37,8 +38,8 @@ fn main() -> ExitCode {
             Ok(seconds) => steps::fuzz(seconds),
             Err(_) => return usage(&format!("fuzz {seconds}: not a number of seconds")),
         },
-        ["bench", "micro", names @ ..] => micro(names),
-        ["bench", rest @ ..] => bench(rest),
+        ["bench", "micro", names @ ..] => bench::micro(names),
+        ["bench", rest @ ..] => bench::measure(rest),
         [other, ..] => {
             return usage(&format!(
                 "unknown command {other}; the commands are test, loom, size, fuzz and bench"
@@ -60,33 +61,4 @@ fn main() -> ExitCode {
 fn usage(error: &str) -> ExitCode {
     eprintln!("xtask: {error}");
     ExitCode::from(2)
-}
-
-/// Builds Pivot's server and its peers, and measures them.
-fn bench(arguments: &[&str]) -> Result<String, String> {
-    let missing: Vec<&str> =
-        ["valgrind", "wrk"].into_iter().filter(|program| !run::exists(program)).collect();
-    if !missing.is_empty() {
-        run::install(&missing).map_err(|error| format!("{}: {error}", missing.join(", ")))?;
-    }
-    run::logged("server", run::cargo().args(["build", "--release", "--example", "server"]))?;
-    let manifest = run::root().join("bench/Cargo.toml");
-    run::logged(
-        "bench",
-        run::cargo().args(["build", "--release", "--bins", "--manifest-path"]).arg(&manifest),
-    )?;
-    let mut command = run::cargo();
-    command.args(["run", "--quiet", "--release", "--manifest-path"]).arg(manifest).arg("--").args(arguments);
-    run::shown(&mut command)
-}
-
-/// Builds and runs the benchmarks of single operations.
-fn micro(names: &[&str]) -> Result<String, String> {
-    if !run::exists("valgrind") {
-        run::install(&["valgrind"])?;
-    }
-    let mut command = run::cargo();
-    command.args(["run", "--quiet", "--release", "-p", "pivot-bench-micro", "--manifest-path"]);
-    command.arg(run::root().join("bench/Cargo.toml")).arg("--").args(names);
-    run::shown(&mut command)
 }

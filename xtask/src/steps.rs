@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use crate::{bare, loom, run};
+use crate::{bare, bench, loom, run};
 
 type Check = fn() -> Result<String, String>;
 
@@ -14,6 +14,7 @@ const STEPS: &[(&str, &str, Check)] = &[
     ("tests", "unit, integration and property tests", tests),
     ("docs", "documentation, and the examples in it", docs),
     ("release", "tests that need an optimised server", release),
+    ("budget", "instructions a request, against bench/instructions.budget", bench::budget),
     ("loom", "the model checker, and its mutants", loom::check),
     ("bare", "libraries for four bare-metal targets", bare::libraries),
     ("size", "the bare-metal image", bare::size),
@@ -88,7 +89,10 @@ fn format() -> Result<String, String> {
     for package in ["fuzz", "bench", "examples/link"] {
         let manifest = run::root().join(package).join("Cargo.toml");
         if manifest.exists() {
-            run::logged("format", run::cargo().args(["fmt", "--check", "--manifest-path"]).arg(manifest))?;
+            run::logged(
+                "format",
+                run::cargo().args(["fmt", "--all", "--check", "--manifest-path"]).arg(manifest),
+            )?;
         }
     }
     Ok(String::new())
