@@ -173,6 +173,25 @@ fn the_loop_answers_and_the_queue_is_seen_while_every_thread_is_inside_a_handler
 }
 
 #[test]
+fn jobs_hold_permits_and_the_system_class_has_its_own() {
+    let gate = Gate::closed();
+    let draft =
+        Draft { concurrency_max: 3, concurrency_reserved: 1, trust_class_header: true, ..one_thread() };
+    let server = start(draft, move || app(gate));
+    let shared = server.monitor.shared().unwrap();
+    let mut held = [ask(&server, "/hold/0", ""), ask(&server, "/hold/1", "")];
+    until(|| jobs(shared) == (1, 1, 0));
+    let mut normal = ask(&server, "/", "");
+    until(|| shared.totals().in_flight() == 3);
+    assert_eq!(ask(&server, "/", "X-Pivot-Class: system\r\n").answer(), (200, "alive".to_owned()));
+    assert_eq!(shared.totals().in_flight(), 3, "the other one still waits for a permit");
+    gate.open();
+    assert_eq!((normal.answer().0, held.each_mut().map(|client| client.answer().0)), (200, [200, 200]));
+    drop((held, normal));
+    server.end();
+}
+
+#[test]
 fn routes_and_groups_that_block_run_elsewhere_and_everything_else_in_the_loop() {
     let gate = Gate::closed();
     let server = start(one_thread(), move || app(gate));
@@ -321,6 +340,7 @@ fn an_abandoned_handler_keeps_what_it_has_and_touches_nothing_of_others() {
         assert_eq!(client.get("/"), (200, "alive".to_owned()));
     }
     gate.open();
+    assert_eq!(late.rest(), "", "what it says in the end is thrown away");
     for id in 0..100 {
         let (path, answer) = (format!("/hold/{id}"), (200, id.to_string()));
         assert_eq!((client.get(&path), client.get("/")), (answer, (200, "alive".to_owned())));

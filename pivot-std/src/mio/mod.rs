@@ -169,7 +169,8 @@ impl Server {
                                 .map_err(|full| StartError::from(full).into())
                         });
                         report.wait();
-                        let station: Station<R> = station?;
+                        // Without its threads the server ends, rather than to keep clients waiting for none.
+                        let station: Station<R> = station.inspect_err(|_| monitor.drain())?;
                         if let Some(desk) = desk {
                             blocking::run(desk, &station);
                         }
