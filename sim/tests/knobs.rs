@@ -6,6 +6,7 @@ mod common;
 use std::time::Duration;
 
 use common::{SECOND, codes, draft, server_with, text};
+use pivot_core::admission::classify::ClientIdentity;
 use pivot_core::admission::{BreakerConfig, Quota};
 use pivot_core::app::{App, Request, Response, Routes, get};
 use pivot_core::mode::Draft;
@@ -244,19 +245,19 @@ fn trust_class_header() {
 }
 
 #[test]
-fn trusted_hops() {
+fn client() {
     let quota = Quota::new(1, SECOND * 3_600, 1).unwrap();
-    let second = |trusted_hops| {
-        let mut server = start(Draft { quota, clients_max: 1_024, trusted_hops, ..draft() });
+    let second = |client| {
+        let mut server = start(Draft { quota, clients_max: 1_024, client, ..draft() });
         let proxy = server.connect();
         send(&mut server, proxy, "GET /", "X-Forwarded-For: 6.6.6.6, 10.0.0.1\r\n");
         send(&mut server, proxy, "GET /", "X-Forwarded-For: 7.7.7.7, 10.0.0.2\r\n");
         send(&mut server, proxy, "GET /", "X-Forwarded-For: 6.6.6.6, 10.0.0.2\r\n");
         codes(&text(&server, proxy))
     };
-    assert_eq!(second(0), [200, 429, 429], "all of them are the proxy");
-    assert_eq!(second(1), [200, 200, 429], "what the nearest proxy saw");
-    assert_eq!(second(2), [200, 200, 429], "what the one before it saw");
+    assert_eq!(second(ClientIdentity::Peer), [200, 429, 429], "all of them are the proxy");
+    assert_eq!(second(ClientIdentity::x_forwarded_for(1)), [200, 200, 429], "what the nearest proxy saw");
+    assert_eq!(second(ClientIdentity::x_forwarded_for(2)), [200, 200, 429], "what the one before it saw");
 }
 
 #[test]

@@ -178,7 +178,7 @@ fn the_model_learns_which_route_is_too_slow_for_its_clients_and_saves_the_work()
     ];
     let goodput_with = |predict| {
         let cursor = Cursor::new();
-        let shedder = shedder(Strategy::Adaptive { target: TARGET, predict }, &cursor);
+        let shedder = shedder(Strategy::Adaptive { target: TARGET, queue_min: 0, predict }, &cursor);
         let mut plant = Plant::new(setup.clone(), shedder, 1);
         plant.run(2.0 * plant.capacity(), 10 * SECOND);
         let is_trusted = plant.judge.calibration().is_some_and(|calibration| calibration.is_trusted());

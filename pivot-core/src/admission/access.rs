@@ -28,7 +28,7 @@ pub enum Access {
 /// assert_eq!(list.judge("8.8.8.8".parse()?), Access::Limited);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AccessList<'s> {
     allow: &'s [Cidr],
     deny: &'s [Cidr],
@@ -38,6 +38,11 @@ impl<'s> AccessList<'s> {
     /// Both lists, in any order.
     pub const fn new(allow: &'s [Cidr], deny: &'s [Cidr]) -> Self {
         Self { allow, deny }
+    }
+
+    /// Whether nobody is on them.
+    pub const fn is_empty(&self) -> bool {
+        self.allow.is_empty() && self.deny.is_empty()
     }
 
     /// What the lists say of an address: the longest prefix that has it decides, and deny before allow if both are as long.

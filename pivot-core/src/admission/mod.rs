@@ -34,8 +34,8 @@ pub use key::{ClientKey, Part, Seed};
 pub use permits::{Permit, Permits};
 pub use queue::{Entry, Order, Queue, QueueNode};
 pub use rate_limit::{
-    Algorithm, Decision, FIELD_LEN_MAX, LIMITS_MAX, LOG_MAX, Limit, Policy, PolicyError, Quota, QuotaError,
-    RateCell, RateLimiter, RateSet, Verdict,
+    Algorithm, Decision, FIELD_LEN_MAX, LIMITS_MAX, LOG_MAX, Limit, LimitBy, LimitSpec, Policy, PolicyError,
+    Quota, QuotaError, RateCell, RateLimiter, RateSet, Verdict,
 };
 pub use refusal::Refusal;
 pub use retry_budget::{RetryBudget, RetryConfig};

@@ -10,8 +10,12 @@ pub enum Refusal {
         /// When the next request would pass.
         retry_at: Instant,
     },
-    /// The queue is so full that requests of this class are turned away.
+    /// The client is on the deny list.
+    Denied,
+    /// More comes than can be served in time, and requests of this class and cohort are turned away.
     Shed,
+    /// It would start, or be answered, after its deadline.
+    Doomed,
     /// The route fails so often that nobody is let through to it for a while.
     BreakerOpen {
         /// When the next probe is let through.
@@ -23,14 +27,20 @@ pub enum Refusal {
     QueueExpired,
     /// A pool has no object left.
     PoolExhausted,
-    /// The server is about to end.
-    Draining,
 }
 
 impl Refusal {
     /// The label of each reason, in the order of [`Refusal::index`].
-    pub const REASONS: [&'static str; 7] =
-        ["rate_limited", "shed", "breaker_open", "queue_full", "queue_expired", "pool_exhausted", "draining"];
+    pub const REASONS: [&'static str; 8] = [
+        "rate_limited",
+        "shed",
+        "breaker_open",
+        "queue_full",
+        "queue_expired",
+        "pool_exhausted",
+        "denied",
+        "doomed",
+    ];
 
     /// The place of its label in [`Refusal::REASONS`].
     pub const fn index(self) -> usize {
@@ -41,7 +51,8 @@ impl Refusal {
             Self::QueueFull => 3,
             Self::QueueExpired => 4,
             Self::PoolExhausted => 5,
-            Self::Draining => 6,
+            Self::Denied => 6,
+            Self::Doomed => 7,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The pooled objects: a window of bytes, and a request's head with its index.
 
 use crate::admission::Ticket;
+use crate::admission::shed::Sample;
 use crate::http::h1::decode::{Head, HeaderSpan};
 use crate::pool::{Guard, Object};
 use crate::router::{Found, RouteIndex};
@@ -152,6 +153,10 @@ pub struct RequestHead {
     pub uri: Option<Guard<'static, Buffer>>,
     /// The promise to tell the route's breaker how it went.
     pub ticket: Option<Ticket<'static>>,
+    /// By when the client wants its answer.
+    pub deadline: Instant,
+    /// What the model of missed deadlines saw of it.
+    pub sample: Option<Sample>,
 }
 
 impl RequestHead {
@@ -159,6 +164,19 @@ impl RequestHead {
     pub fn head_bytes(&self) -> &[u8] {
         let len = self.head.map_or(0, |head| usize::from(head.len));
         &self.buffer.filled()[..len.min(self.buffer.len())]
+    }
+
+    /// The header fields, in their order.
+    pub fn fields(&self) -> &[HeaderSpan] {
+        let count = self.head.map_or(0, |head| usize::from(head.header_count));
+        &self.headers[..count.min(self.headers.len())]
+    }
+
+    /// The value of the last field with this name, in any case: what the nearest proxy has written.
+    pub fn field(&self, name: &str) -> Option<&[u8]> {
+        let bytes = self.buffer.filled();
+        let has_name = |span: &&HeaderSpan| span.name.of(bytes).eq_ignore_ascii_case(name.as_bytes());
+        self.fields().iter().rfind(has_name).map(|span| span.value.of(bytes))
     }
 
     /// What came behind the head: content, or the next request.
@@ -195,6 +213,8 @@ impl RequestHead {
         self.found = Found::NotFound;
         self.uri = None;
         self.ticket = None;
+        self.deadline = Instant::NEVER;
+        self.sample = None;
     }
 }
 
@@ -210,6 +230,8 @@ impl Object for RequestHead {
             found: Found::NotFound,
             uri: None,
             ticket: None,
+            deadline: Instant::NEVER,
+            sample: None,
         }
     }
 

@@ -61,6 +61,8 @@ pub struct About {
     pub class: Class,
     /// When its handler started.
     pub started: Instant,
+    /// By when it has to be done.
+    pub deadline: Instant,
 }
 
 /// One admitted request, until the last byte of its answer.
@@ -90,7 +92,12 @@ impl Exchange {
     pub fn new(clock: &'static Clockface) -> Self {
         Self {
             clock,
-            about: Cell::new(About { peer: Peer::NOBODY, class: Class::Normal, started: Instant::ZERO }),
+            about: Cell::new(About {
+                peer: Peer::NOBODY,
+                class: Class::Normal,
+                started: Instant::ZERO,
+                deadline: Instant::NEVER,
+            }),
             windows: RefCell::new(Windows { input: Input::new(), output: Output::new() }),
             returned: Cell::new(None),
             timers: RefCell::new(heapless::Vec::new()),

@@ -9,7 +9,7 @@ use core::str::{self, FromStr};
 use super::buffer::RequestHead;
 use super::exchange::Exchange;
 use super::input::BodyError;
-use crate::admission::Class;
+use crate::admission::{Class, Deadline};
 use crate::http::Method;
 use crate::http::h1::decode::{BodyLength, Version};
 use crate::router::{Found, Router};
@@ -134,6 +134,13 @@ impl<'r> Request<'r> {
     /// The class in which the request was admitted.
     pub fn class(&self) -> Class {
         self.exchange.about().class
+    }
+
+    /// By when the answer is of use: the handler's own time limit, or what the client said by `grpc-timeout` if that is earlier.
+    /// Behind it the handler is dropped. What it asks of others should be told it (see
+    /// [`Deadline::header_value`](crate::admission::Deadline::header_value)).
+    pub fn deadline(&self) -> Deadline {
+        Deadline::at(self.exchange.about().deadline)
     }
 
     /// The moment at which the handler was last resumed.

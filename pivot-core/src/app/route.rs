@@ -15,6 +15,7 @@ use crate::http::Method;
 pub struct Route<H> {
     method: Method,
     pattern: &'static str,
+    cost: u16,
     handler: H,
 }
 
@@ -25,6 +26,14 @@ impl<H> fmt::Debug for Route<H> {
 }
 
 impl<H> Route<H> {
+    /// Sets what a request for this route costs: so many of those that its client, or whoever a limit is counted for, may
+    /// make. 1 unless it is set; more than the burst of a limit is never let through.
+    #[must_use]
+    pub const fn cost(mut self, cost: u16) -> Self {
+        self.cost = cost;
+        self
+    }
+
     /// Puts middleware around this route alone.
     pub fn layer<M>(self, middleware: M) -> Layered<Self, M>
     where
@@ -53,7 +62,7 @@ where
     F: AsyncFn(Request<'_>, Response<'_>) -> R,
     R: IntoResponse,
 {
-    Route { method, pattern, handler: Handler { run: handler, returns: PhantomData } }
+    Route { method, pattern, cost: 1, handler: Handler { run: handler, returns: PhantomData } }
 }
 
 /// A route inside of a [`controller`](super::controller()): its handler gets the controller as well.
@@ -62,7 +71,7 @@ where
     F: AsyncFn(&C, Request<'_>, Response<'_>) -> R,
     R: IntoResponse,
 {
-    Route { method, pattern, handler: Action { run: handler, returns: PhantomData } }
+    Route { method, pattern, cost: 1, handler: Action { run: handler, returns: PhantomData } }
 }
 
 /// A route for `GET`; it answers `HEAD` too.
@@ -136,7 +145,7 @@ where
     const COUNT: usize = 1;
 
     fn visit(&self, prefix: &Prefix<'_>, add: &mut dyn FnMut(&RouteSpec<'_>)) {
-        add(&RouteSpec { method: self.method, prefix, pattern: self.pattern });
+        add(&RouteSpec { method: self.method, prefix, pattern: self.pattern, cost: self.cost });
     }
 
     fn call<'r>(
@@ -161,7 +170,7 @@ where
     const COUNT: usize = 1;
 
     fn visit(&self, prefix: &Prefix<'_>, add: &mut dyn FnMut(&RouteSpec<'_>)) {
-        add(&RouteSpec { method: self.method, prefix, pattern: self.pattern });
+        add(&RouteSpec { method: self.method, prefix, pattern: self.pattern, cost: self.cost });
     }
 
     fn call<'r>(

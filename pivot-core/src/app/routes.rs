@@ -69,6 +69,8 @@ pub struct RouteSpec<'p> {
     pub prefix: &'p Prefix<'p>,
     /// Its own pattern.
     pub pattern: &'static str,
+    /// What a request costs its client's quota.
+    pub cost: u16,
 }
 
 /// The routes of no application, and the ending of every list.

@@ -2,7 +2,9 @@
 
 use core::fmt;
 
-use crate::admission::{BreakerConfig, Quota, UpstreamConfig};
+use crate::admission::classify::{Classifier, ClientIdentity};
+use crate::admission::concurrency::LimitConfig;
+use crate::admission::{AccessList, BreakerConfig, LIMITS_MAX, LimitSpec, Quota, ShedConfig, UpstreamConfig};
 use crate::http::h1::decode::HEADERS_CAP;
 use crate::time::Duration;
 
@@ -68,16 +70,29 @@ pub struct Draft {
     pub head_rate_min: u32,
     /// Slowest pace for content, in and out, after the grace. Bytes a second, 1–1,000,000.
     pub body_rate_min: u32,
-    /// What each client may do.
+    /// What each client may do. Requests of the system class are not counted.
     pub quota: Quota,
+    /// Whether the quota only counts whom it would refuse.
+    pub quota_is_shadow: bool,
     /// How many clients the limiter remembers; rounded up to a power of two. 1–16,777,216.
     pub clients_max: usize,
+    /// Limits beside that of each client: for an API key, a route, both. At most three.
+    pub limits: &'static [LimitSpec],
+    /// Clients that no limit is for, and clients that get a 403.
+    pub access: AccessList<'static>,
     /// The breaker of each route; `None` for none.
     pub breaker: Option<BreakerConfig>,
-    /// Whether `X-Pivot-Class` sets a request's class: for tests, or behind a proxy that sets it.
+    /// Whom to refuse while more comes than can be served in time.
+    pub shed: ShedConfig,
+    /// Moves the number of requests that run at once; `None` leaves it at `concurrency_max`. Permits kept for the system class
+    /// are beside it, and what is above `concurrency_max` counts as that.
+    pub limit: Option<LimitConfig>,
+    /// Tells the class of a request.
+    pub classifier: &'static Classifier,
+    /// Who counts as the client where proxies stand between. At most 16 of them.
+    pub client: ClientIdentity,
+    /// Whether every peer is trusted to set a request's class by `X-Pivot-Class`: for tests, or behind a proxy that sets it.
     pub trust_class_header: bool,
-    /// How many proxies between the client and us append to `X-Forwarded-For`; 0 ignores the field. 0–16.
-    pub trusted_hops: usize,
     /// Room for the router's tree. 16–65,534; three or four for each route suffice.
     pub router_nodes_max: usize,
     /// How long things may take.
@@ -155,7 +170,8 @@ impl Draft {
             ("head_rate_min", self.head_rate_min as u64, 1, 1_000_000),
             ("body_rate_min", self.body_rate_min as u64, 1, 1_000_000),
             ("clients_max", self.clients_max as u64, 1, 1 << 24),
-            ("trusted_hops", self.trusted_hops as u64, 0, 16),
+            ("client.hops", self.client.hops() as u64, 0, 16),
+            ("limits", self.limits.len() as u64, 0, LIMITS_MAX as u64 - 1),
             ("router_nodes_max", self.router_nodes_max as u64, 16, 65_534),
             ("timeouts.idle", millis(idle), 1_000, 3_600_000),
             ("timeouts.head", millis(head), 100, 300_000),
@@ -169,8 +185,24 @@ impl Draft {
         if let Err(error) = check(&checks) {
             return Err(error);
         }
+        let mut index = 0;
+        while index < self.limits.len() {
+            if let Err(error) = check(&[("limits.keys_max", self.limits[index].keys_max as u64, 1, 1 << 24)])
+            {
+                return Err(error);
+            }
+            index += 1;
+        }
         if let Some(breaker) = &self.breaker
             && let Err(error) = check_breaker(breaker)
+        {
+            return Err(error);
+        }
+        if let Err(error) = self.shed.check() {
+            return Err(error);
+        }
+        if let Some(limit) = &self.limit
+            && let Err(error) = limit.check()
         {
             return Err(error);
         }

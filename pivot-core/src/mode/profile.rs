@@ -3,7 +3,9 @@
 use core::fmt;
 
 use super::config::{Draft, Timeouts};
-use crate::admission::{BreakerConfig, Quota};
+use crate::admission::classify::{Classifier, ClientIdentity, SYSTEM_RULES};
+use crate::admission::concurrency::LimitConfig;
+use crate::admission::{AccessList, BreakerConfig, Quota, ShedConfig};
 use crate::time::Duration;
 
 /// A set of numbers that fit together.
@@ -75,6 +77,7 @@ impl Profile {
                 concurrency_max: 4,
                 concurrency_reserved: 1,
                 queue_max: 4,
+                limit: None,
                 head_size_max: 1_024,
                 target_size_max: 256,
                 headers_max: 24,
@@ -98,6 +101,17 @@ impl fmt::Display for Profile {
     }
 }
 
+/// Health and metrics are asked for by the system, if it runs on this machine.
+static SYSTEM: Classifier = Classifier::checked(&SYSTEM_RULES);
+
+/// Begins at its most: handlers may wait on purpose, as many as there is memory for, until they turn out to be too many.
+const LIMIT: LimitConfig = LimitConfig {
+    max: 100_000,
+    initial: 100_000,
+    latency_objective: Duration::from_secs(1),
+    ..LimitConfig::PRESET
+};
+
 const HIGH: Draft = Draft {
     workers: 1,
     connections_max: 10_000,
@@ -119,8 +133,14 @@ const HIGH: Draft = Draft {
     quota: Quota::PRESET,
     clients_max: 65_536,
     breaker: Some(BreakerConfig::PRESET),
+    quota_is_shadow: false,
+    limits: &[],
+    access: AccessList::new(&[], &[]),
+    classifier: &SYSTEM,
+    client: ClientIdentity::Peer,
     trust_class_header: false,
-    trusted_hops: 0,
+    shed: ShedConfig::PRESET,
+    limit: Some(LIMIT),
     router_nodes_max: 2_048,
     timeouts: Timeouts {
         idle: Duration::from_secs(60),

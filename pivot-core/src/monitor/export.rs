@@ -15,6 +15,12 @@ pub trait Gauges {
     fn pools(&self, each: &mut dyn FnMut(&str, &str, u64) -> fmt::Result) -> fmt::Result;
     /// Routes and the states of their breakers: 0 closed, 1 half open, 2 open.
     fn breakers(&self, each: &mut dyn FnMut(&dyn fmt::Display, u64) -> fmt::Result) -> fmt::Result;
+    /// Limits by name, whether they only count, and how many requests were over each.
+    fn limits(&self, each: &mut dyn FnMut(&str, bool, u64) -> fmt::Result) -> fmt::Result;
+    /// How many requests may run at once.
+    fn concurrency_limit(&self) -> u64;
+    /// The share of requests that the shedder admits, in millionths.
+    fn admitted_ppm(&self) -> u64;
     /// What memory is spent on.
     fn memory(&self, each: &mut dyn FnMut(&str, u64) -> fmt::Result) -> fmt::Result;
 }
@@ -129,11 +135,49 @@ impl<'s> Export<'s> {
                 })?;
             }
             8 => {
+                out.family(
+                    "pivot_rate_limit_over",
+                    "counter",
+                    "Requests over each limit; shadows only count.",
+                )?;
+                gauges.limits(&mut |limit, is_shadow, count| {
+                    let labels: Labels<'_> = &[("limit", &limit), ("shadow", &is_shadow)];
+                    out.counter("pivot_rate_limit_over", labels, count)
+                })?;
+                out.family("pivot_concurrency_limit", "gauge", "Requests that may run at once.")?;
+                out.gauge("pivot_concurrency_limit", &[], gauges.concurrency_limit())?;
+                out.family("pivot_shed_admitted_ratio", "gauge", "The share of requests that is admitted.")?;
+                out.ratio("pivot_shed_admitted_ratio", &[], gauges.admitted_ppm())?;
+                out.family("pivot_shed_wait_seconds", "gauge", "What a newcomer would wait, by worker.")?;
+                for (worker, stats) in self.workers.iter().enumerate() {
+                    out.ratio("pivot_shed_wait_seconds", &[("worker", &worker)], stats.shed_wait_us.get())?;
+                }
+            }
+            9 => {
+                // Whoever has no model has nothing to tell of it.
+                let has_model = |stats: &&WorkerStats| stats.model_brier_ppm.get() > 0;
+                if self.workers.iter().any(|stats| has_model(&stats)) {
+                    let name = "pivot_deadline_model_ratio";
+                    out.family(name, "gauge", "How the model of missed deadlines does, by worker.")?;
+                    for (worker, stats) in self.workers.iter().enumerate() {
+                        let figures = [
+                            ("brier", stats.model_brier_ppm.get()),
+                            ("error", stats.model_error_ppm.get()),
+                            ("missed", stats.model_missed_ppm.get()),
+                            ("trusted", stats.model_trusted.get() * 1_000_000),
+                        ];
+                        for (figure, ppm) in figures {
+                            out.ratio(name, &[("worker", &worker), ("figure", &figure)], ppm)?;
+                        }
+                    }
+                }
+            }
+            10 => {
                 out.family("pivot_memory_bytes", "gauge", "Bytes reserved at start, by part.")?;
                 gauges
                     .memory(&mut |part, bytes| out.gauge("pivot_memory_bytes", &[("part", &part)], bytes))?;
             }
-            9 => match self.format {
+            11 => match self.format {
                 Format::OpenMetrics => into.write_str("# EOF\n")?,
                 Format::Json => into.write_str("\n]}\n")?,
                 Format::Prometheus | Format::StatsD => {}
@@ -192,6 +236,11 @@ impl Lines<'_> {
 
     fn gauge(&mut self, name: &str, labels: Labels<'_>, value: u64) -> fmt::Result {
         self.line(name, "", labels, &value)
+    }
+
+    /// A gauge of millionths.
+    fn ratio(&mut self, name: &str, labels: Labels<'_>, ppm: u64) -> fmt::Result {
+        self.line(name, "", labels, &Seconds(ppm))
     }
 
     fn histogram<'h>(
@@ -324,6 +373,15 @@ mod tests {
         fn breakers(&self, each: &mut dyn FnMut(&dyn fmt::Display, u64) -> fmt::Result) -> fmt::Result {
             each(&"/a\"b", 2)
         }
+        fn limits(&self, each: &mut dyn FnMut(&str, bool, u64) -> fmt::Result) -> fmt::Result {
+            each("client", true, 7)
+        }
+        fn concurrency_limit(&self) -> u64 {
+            8
+        }
+        fn admitted_ppm(&self) -> u64 {
+            250_000
+        }
         fn memory(&self, each: &mut dyn FnMut(&str, u64) -> fmt::Result) -> fmt::Result {
             each("heads", 4_096)
         }
@@ -335,6 +393,8 @@ mod tests {
             stats.requests.add(2);
             stats.end_request(Outcome::Success);
             stats.request_duration.record(700);
+            stats.shed_wait_us.set(1_500);
+            stats.model_brier_ppm.set(90_000);
         }
         let mut text = String::new();
         let mut export = Export::new(format, &workers);
@@ -355,6 +415,11 @@ mod tests {
             "pivot_request_duration_seconds_sum 0.001400",
             "pivot_pool_objects{pool=\"request\",state=\"free\"} 3",
             "pivot_breaker_state{route=\"/a\\\"b\"} 2",
+            "pivot_rate_limit_over_total{limit=\"client\",shadow=\"true\"} 7",
+            "pivot_concurrency_limit 8",
+            "pivot_shed_admitted_ratio 0.250000",
+            "pivot_shed_wait_seconds{worker=\"1\"} 0.001500",
+            "pivot_deadline_model_ratio{worker=\"0\",figure=\"brier\"} 0.090000",
             "pivot_memory_bytes{part=\"heads\"} 4096",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\nnot in\n{text}");

@@ -23,6 +23,16 @@ pub struct WorkerStats {
     pub heads_cached: Counter,
     /// Buffers for answers that the worker keeps to itself.
     pub answers_cached: Counter,
+    /// What a newcomer to the queue would have had to wait at the last look, in microseconds.
+    pub shed_wait_us: Counter,
+    /// How the model of missed deadlines does: see [`Calibration`](crate::admission::Calibration). In millionths.
+    pub model_brier_ppm: Counter,
+    /// The same: how far predictions are from what came.
+    pub model_error_ppm: Counter,
+    /// The same: the share that missed.
+    pub model_missed_ppm: Counter,
+    /// Whether the model is asked: 0 or 1.
+    pub model_trusted: Counter,
     /// Bytes that were read.
     pub received_bytes: Counter,
     /// Bytes that were written.
@@ -52,6 +62,11 @@ impl WorkerStats {
             accept_errors: Counter::new(),
             heads_cached: Counter::new(),
             answers_cached: Counter::new(),
+            shed_wait_us: Counter::new(),
+            model_brier_ppm: Counter::new(),
+            model_error_ppm: Counter::new(),
+            model_missed_ppm: Counter::new(),
+            model_trusted: Counter::new(),
             received_bytes: Counter::new(),
             sent_bytes: Counter::new(),
             request_duration: Histogram::new(),

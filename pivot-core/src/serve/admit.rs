@@ -4,16 +4,20 @@ use core::net::IpAddr;
 
 use super::connection::{NONE, Phase};
 use super::exchange::Admitted;
-use super::refuse::{ShortAnswer, render, status_of};
+use super::refuse::{Short, render, retry_after_s, status_of};
+use super::shared::Shared;
 use super::socket::{Host, Socket};
-use super::worker::Worker;
-use crate::admission::{Class, ClientKey, ConnectionPermit, Refusal};
-use crate::app::Routes;
+use super::worker::{Worker, roll};
+use crate::admission::classify::{ClientIdentity, Facts};
+use crate::admission::{Access, Arrival, Class, ClientKey, Deadline, LIMITS_MAX, Refusal, Verdict, shed};
 use crate::app::buffer::RequestHead;
+use crate::app::{Peer, Routes};
 use crate::http::h1::decode::{BodyLength, Head, decode_head};
 use crate::http::{Method, MethodSet, Status};
+use crate::mode::Config;
 use crate::monitor::{CloseReason, Outcome};
 use crate::router::{Found, path};
+use crate::time::Instant;
 
 /// Whether a connection's next byte is of use now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +32,17 @@ enum Rejected {
     Malformed(Status),
     /// It could be, but not now.
     Refused(Refusal),
+    /// It is over a limit.
+    Limited(Verdict<'static>),
+}
+
+/// What was found out about a request that may go on.
+struct Judged {
+    class: Class,
+    /// By when it has to start.
+    start_by: Instant,
+    /// It takes the place of another.
+    displaces: bool,
 }
 
 impl<S, H, R, M, F> Worker<S, H, R, M, F>
@@ -52,7 +67,7 @@ where
             Err(error) => {
                 self.stats.requests.add(1);
                 self.stats.end_request(Outcome::Malformed);
-                self.answer_short(index, error.status(), None, true, CloseReason::Malformed);
+                self.answer_short(index, Short::closing(error.status()), CloseReason::Malformed);
                 return Progress::Stop;
             }
             Ok(Some(head)) => head,
@@ -87,104 +102,166 @@ where
     fn admit(&mut self, index: u32, head: &Head) {
         self.stats.requests.add(1);
         match self.judge(index, head) {
-            Ok(class) => match self.queue.push(index, class, self.now) {
-                Ok(place) => {
-                    self.enter(index, Phase::Queued);
-                    self.connections[index as usize].slot = place;
+            Ok(Judged { class, start_by, displaces }) => {
+                if displaces {
+                    self.displace(class);
                 }
-                Err(_) => self.refuse(index, Refusal::QueueFull),
-            },
+                match self.queue.push_by(index, class, start_by, self.now) {
+                    Ok(place) => {
+                        self.enter(index, Phase::Queued);
+                        self.connections[index as usize].slot = place;
+                    }
+                    Err(_) => self.refuse(index, Refusal::QueueFull),
+                }
+            }
             Err(Rejected::Refused(refusal)) => self.refuse(index, refusal),
+            Err(Rejected::Limited(verdict)) => self.refuse_limited(index, &verdict),
             Err(Rejected::Malformed(status)) => {
                 self.stats.end_request(Outcome::Malformed);
-                self.answer_short(index, status, None, true, CloseReason::Malformed);
+                self.answer_short(index, Short::closing(status), CloseReason::Malformed);
             }
         }
     }
 
     /// Every check between the head and the queue, in order; the first that fails decides.
+    ///
+    /// What costs nobody's capacity comes first: a request that is malformed or over its quota leaves no trace in the breaker.
     #[inline(always)]
-    fn judge(&mut self, index: u32, head: &Head) -> Result<Class, Rejected> {
+    fn judge(&mut self, index: u32, head: &Head) -> Result<Judged, Rejected> {
         let shared = self.shared;
         let config = &shared.config;
         let connection = &mut self.connections[index as usize];
-        let Some(request) = &mut connection.request else { return Ok(Class::Normal) };
-        let class = match config.trust_class_header {
-            true => class_of(request).unwrap_or_default(),
-            false => Class::Normal,
+        let (Some(request), Some(permit)) = (&mut connection.request, &connection.permit) else {
+            return Err(Rejected::Malformed(Status::BAD_REQUEST));
         };
-        let mut client = connection.permit.as_ref().map(ConnectionPermit::key);
-        if config.trusted_hops > 0
-            && let Some(address) = forwarded_for(request, config.trusted_hops)
-        {
-            client = Some(ClientKey::of_address(address, shared.seed));
+        let (mut client, peer) = (permit.key(), connection.peer);
+        if config.client != ClientIdentity::Peer {
+            client = ClientKey::of_address(client_address(config, request, peer), shared.seed);
         }
-        let Some(client) = client else { return Ok(Class::Normal) };
-        shared
-            .limiter
-            .charge(client, 1, self.now)
-            .map_err(|retry_at| Rejected::Refused(Refusal::RateLimited { retry_at }))?;
-        // On at nine tenths of the queue, off at seven: between the two, what was so stays so.
-        let (len, capacity) = (self.queue.len(), self.queue.capacity());
-        self.is_shedding = if self.is_shedding { len * 10 > capacity * 7 } else { len * 10 >= capacity * 9 };
-        if self.is_shedding && class > Class::High {
-            return Err(Rejected::Refused(Refusal::Shed));
+        let class = find_route(shared, request, head, peer)?;
+        // What watches over the server is not kept out by what others do in its place.
+        if class != Class::System {
+            let cost = request
+                .route()
+                .map_or(1, |route| shared.costs.get(usize::from(route.0)).copied().unwrap_or(1));
+            if !shared.is_limit_plain || shared.limiter.charge(client, cost.into(), self.now).is_err() {
+                charge_all(shared, request, peer, client, cost.into(), self.now)?;
+            }
         }
-        if let BodyLength::Exact(len) = head.body
-            && len > config.body_size_max
-        {
-            return Err(Rejected::Malformed(Status::CONTENT_TOO_LARGE));
-        }
+        let body_len = match head.body {
+            BodyLength::Exact(len) if len > config.body_size_max => {
+                return Err(Rejected::Malformed(Status::CONTENT_TOO_LARGE));
+            }
+            BodyLength::Exact(len) => len,
+            BodyLength::None | BodyLength::Chunked => 0,
+        };
         if head.method == Method::Connect {
             return Err(Rejected::Malformed(Status::NOT_IMPLEMENTED));
         }
-        find_route(shared, request, head)?;
-        if let Some(route) = request.route()
+        if head.time_left.len > 0 {
+            request.deadline = deadline_of(head.time_left.of(request.buffer.filled()), self.now);
+        }
+        let route = request.route();
+        let service_us = match (self.service_us.is_empty(), route) {
+            (false, Some(route)) => self.service_us.get(usize::from(route.0)).copied().unwrap_or(0),
+            _ => 0,
+        };
+        let arrival = Arrival { class, client, deadline: request.deadline, service_us, body_len };
+        let dice = roll(&mut self.dice);
+        let displaces = match self.shedder.admit(&arrival, &self.queue, dice, self.now) {
+            shed::Verdict::Admit => false,
+            shed::Verdict::Displace => true,
+            shed::Verdict::Refuse(reason) => return Err(Rejected::Refused(reason.into())),
+        };
+        if self.shedder.learns() {
+            request.sample = self.shedder.take_sample();
+        }
+        if let Some(route) = route
             && let Some(breaker) = shared.breakers.get(usize::from(route.0))
         {
             let ticket = breaker.admit_by(self.number, &shared.breaker_config, self.now);
             request.ticket =
                 Some(ticket.map_err(|retry_at| Rejected::Refused(Refusal::BreakerOpen { retry_at }))?);
         }
-        Ok(class)
+        let start_by = self.shedder.start_by(request.deadline, self.now);
+        Ok(Judged { class, start_by, displaces })
+    }
+
+    /// Takes the least important request out of the queue for one of a class that is more so. It is refused once nobody is in
+    /// the middle of something: its connection may have a next request ready, which may take another's place.
+    #[cold]
+    fn displace(&mut self, class: Class) {
+        if !self.displaced.is_full()
+            && let Some(victim) = self.queue.displace(class)
+        {
+            self.enter(victim.item, Phase::Displaced);
+            self.connections[victim.item as usize].slot = NONE;
+            // There is room: that was looked at.
+            let _ = self.displaced.push(victim.item);
+        }
+    }
+
+    /// Refuses those that lost their place. Each round ends a request, so there are not more than there were requests at hand.
+    #[inline]
+    pub(super) fn refuse_displaced(&mut self) {
+        while let Some(index) = self.displaced.pop() {
+            // It may have closed since, and another may be in its place.
+            if self.connections[index as usize].phase == Phase::Displaced {
+                self.refuse_queued(index, Refusal::QueueFull);
+            }
+        }
     }
 
     /// Answers a request of the queue without serving it.
     pub(super) fn refuse_queued(&mut self, index: u32, refusal: Refusal) {
+        let request = self.connections[index as usize].request.as_mut();
+        if let Some(sample) = request.and_then(|request| request.sample.take())
+            && refusal == Refusal::QueueExpired
+        {
+            self.shedder.learn(&sample, true);
+        }
         self.enter(index, Phase::Head);
         self.refuse(index, refusal);
     }
 
     /// Turns a request away; its connection lives on if nothing of the request is still to come.
     pub(super) fn refuse(&mut self, index: u32, refusal: Refusal) {
+        let retry_after_s = retry_after_s(refusal, self.now, roll(&mut self.dice));
+        let short = Short { retry_after_s, ..Short::of(status_of(refusal)) };
+        self.refuse_with(index, refusal, short);
+    }
+
+    /// Turns a request away that is over a limit, and tells its client about the limit.
+    #[inline(never)]
+    fn refuse_limited(&mut self, index: u32, verdict: &Verdict<'static>) {
+        let refusal = Refusal::RateLimited { retry_at: verdict.decision().retry_at.unwrap_or(self.now) };
+        let retry_after_s = retry_after_s(refusal, self.now, roll(&mut self.dice));
+        let short = Short { retry_after_s, verdict: Some(verdict), ..Short::of(Status::TOO_MANY_REQUESTS) };
+        self.refuse_with(index, refusal, short);
+    }
+
+    #[inline(always)]
+    fn refuse_with(&mut self, index: u32, refusal: Refusal, short: Short<'_>) {
         self.stats.refuse(refusal);
         self.stats.end_request(Outcome::Refused);
-        let retry_after_s = self.retry_after_s(refusal);
         let head = self.connections[index as usize].request.as_ref().and_then(|request| request.head);
         let close = self.shared.is_draining()
             || head.is_none_or(|head| !head.keep_alive || head.body != BodyLength::None);
-        self.answer_short(index, status_of(refusal), Some(retry_after_s), close, CloseReason::Refused);
+        self.answer_short(index, Short { close, ..short }, CloseReason::Refused);
     }
 
     /// Answers without a handler.
-    pub(super) fn answer_short(
-        &mut self,
-        index: u32,
-        status: Status,
-        retry_after_s: Option<u64>,
-        close: bool,
-        reason: CloseReason,
-    ) {
+    pub(super) fn answer_short(&mut self, index: u32, short: Short<'_>, reason: CloseReason) {
         let connection = &mut self.connections[index as usize];
         if connection.output.is_none() {
             connection.output = self.answers_cached.borrow().ok();
         }
         let head = connection.request.as_ref().and_then(|request| request.head);
         let is_head_request = head.is_some_and(|head| head.method == Method::Head);
-        let answer = ShortAnswer { status, retry_after_s, is_head_request, close };
+        let close = short.close;
         let fits = connection.output.as_mut().is_some_and(|output| {
             output.compact();
-            render(answer, output, self.clock)
+            render(Short { is_head_request, ..short }, output, self.clock)
         });
         if !fits {
             // Not even a refusal can be said.
@@ -219,12 +296,27 @@ where
     /// Goes on after an answer: with the next request if some of it is here, else back to rest.
     ///
     /// The output is held back to the end of the turn if there is a next request, so that answers go out together.
+    ///
+    /// Requests that are answered without a handler follow one another here, not one inside of the other: a client may
+    /// send thousands in one piece.
     pub(super) fn next_request(&mut self, index: u32) {
+        self.goes_on = true;
+        if self.is_advancing {
+            return;
+        }
+        self.is_advancing = true;
+        while core::mem::take(&mut self.goes_on) {
+            self.advance(index);
+        }
+        self.is_advancing = false;
+    }
+
+    #[inline(always)]
+    fn advance(&mut self, index: u32) {
         let connection = &mut self.connections[index as usize];
         connection.slot = NONE;
         if connection.request.is_some() {
             self.enter(index, Phase::Head);
-            // A pipelined request may be refused and another follow: each round consumes a head.
             if self.process_head(index) == Progress::Stop {
                 let connection = &self.connections[index as usize];
                 let waits = connection.output.is_some() && connection.phase == Phase::Queued;
@@ -246,12 +338,14 @@ where
     }
 }
 
+/// Looks up where a request leads, and tells its class.
 #[inline(always)]
 fn find_route(
-    shared: &'static super::Shared,
+    shared: &'static Shared,
     request: &mut RequestHead,
     head: &Head,
-) -> Result<(), Rejected> {
+    peer: Peer,
+) -> Result<Class, Rejected> {
     let bad = |_| Rejected::Malformed(Status::BAD_REQUEST);
     let raw = head.path.of(request.buffer.filled());
     if raw.is_empty() && head.method == Method::Options && head.target.of(request.buffer.filled()) == b"*" {
@@ -261,42 +355,92 @@ fn find_route(
             method => set.with(method),
         });
         request.found = Found::MethodNotAllowed { allow };
-        return Ok(());
+        return Ok(class_of(shared, request, head, b"", peer));
     }
     let raw = if raw.is_empty() { b"/" } else { raw };
     match path::check(raw).map_err(bad)? {
-        path::Form::Plain => request.found = shared.router.find(head.method, raw),
+        path::Form::Plain => {
+            request.found = shared.router.find(head.method, raw);
+            let raw = head.path.of(request.buffer.filled());
+            Ok(class_of(shared, request, head, raw, peer))
+        }
         path::Form::Escaped => {
             let pool_is_empty = |_| Rejected::Refused(Refusal::PoolExhausted);
             let mut decoded = shared.uris.borrow().map_err(pool_is_empty)?;
             let len = path::decode(raw, decoded.space_mut()).map_err(bad)?;
             decoded.fill(len);
             request.found = shared.router.find(head.method, decoded.filled());
+            let class = class_of(shared, request, head, decoded.filled(), peer);
             // Only now that nothing is matched any more may an escaped slash look like one.
             path::restore_slashes(decoded.filled_mut());
             request.uri = Some(decoded);
+            Ok(class)
         }
     }
-    Ok(())
 }
 
-/// The class that a trusted peer has set.
-fn class_of(request: &RequestHead) -> Option<Class> {
-    let value = field(request, b"x-pivot-class")?;
-    Class::from_name(core::str::from_utf8(value).ok()?)
+/// The class of a request; `path` is as the router gets it.
+#[inline(always)]
+fn class_of(shared: &Shared, request: &RequestHead, head: &Head, path: &[u8], peer: Peer) -> Class {
+    let config = &shared.config;
+    if config.trust_class_header || config.classifier.may_hold(head.method, path) {
+        classify(shared, request, head, path, peer)
+    } else {
+        Class::Normal
+    }
 }
 
-/// The client that the outermost of `hops` trusted proxies saw: the address that many places from the end.
-fn forwarded_for(request: &RequestHead, hops: usize) -> Option<IpAddr> {
-    let value = core::str::from_utf8(field(request, b"x-forwarded-for")?).ok()?;
-    value.rsplit(',').nth(hops - 1)?.trim().parse().ok()
+#[inline(never)]
+fn classify(shared: &Shared, request: &RequestHead, head: &Head, path: &[u8], peer: Peer) -> Class {
+    let config = &shared.config;
+    let facts = Facts {
+        method: head.method,
+        path,
+        headers: request.fields(),
+        head: request.buffer.filled(),
+        peer: peer.address().ip(),
+        client: client_address(config, request, peer),
+        is_trusted: config.trust_class_header,
+    };
+    facts.class_from_header().unwrap_or_else(|| config.classifier.classify(&facts))
 }
 
-/// The value of the last field with this name: what the nearest proxy has written.
-fn field<'r>(request: &'r RequestHead, name: &[u8]) -> Option<&'r [u8]> {
-    let bytes = request.buffer.filled();
-    let count = request.head.map_or(0, |head| usize::from(head.header_count));
-    let span =
-        request.headers[..count].iter().rfind(|span| span.name.of(bytes).eq_ignore_ascii_case(name))?;
-    Some(span.value.of(bytes))
+fn client_address(config: &Config, request: &RequestHead, peer: Peer) -> IpAddr {
+    config.client.address(request.fields(), request.buffer.filled(), peer.address().ip())
+}
+
+/// Charges a request to every limit there is, or to none if one of them refuses it or its client is on a list.
+#[cold]
+#[inline(never)]
+fn charge_all(
+    shared: &'static Shared,
+    request: &RequestHead,
+    peer: Peer,
+    client: ClientKey,
+    cost: u32,
+    now: Instant,
+) -> Result<(), Rejected> {
+    let config = &shared.config;
+    let address = client_address(config, request, peer);
+    match config.access.judge(address) {
+        Access::Allowed => return Ok(()),
+        Access::Denied => return Err(Rejected::Refused(Refusal::Denied)),
+        Access::Limited => {}
+    }
+    let mut charges = heapless::Vec::<(ClientKey, u32), LIMITS_MAX>::new();
+    // There is room: the number of limits was checked.
+    let _ = charges.push((client, cost));
+    let route = request.route().map(|route| u32::from(route.0));
+    for limit in config.limits {
+        let value = limit.by.header.and_then(|name| request.field(name));
+        let _ = charges.push((limit.by.key(address, value, route, shared.seed), cost));
+    }
+    let verdict = shared.policy.charge(&charges, now);
+    if verdict.is_admitted() { Ok(()) } else { Err(Rejected::Limited(verdict)) }
+}
+
+/// The moment that a client names, which is none if what it says cannot be understood.
+#[cold]
+fn deadline_of(value: &[u8], now: Instant) -> Instant {
+    now.plus(Deadline::NEVER.shortened_by(value, now).left(now))
 }

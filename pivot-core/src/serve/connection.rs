@@ -23,6 +23,8 @@ pub(super) enum Phase {
     Blocked,
     /// Admitted, and waiting for a permit. `slot` is its place in the queue.
     Queued,
+    /// Was in the queue and gave its place to a more important request; refused in this turn.
+    Displaced,
     /// With its handler. `slot` is the exchange.
     Running,
     /// Nothing more is read; when the output is sent, the connection ends.

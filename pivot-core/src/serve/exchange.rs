@@ -3,10 +3,13 @@
 use core::task::{Context, Poll};
 
 use super::connection::{NONE, Phase};
+use super::refuse::Short;
 use super::socket::{Host, Io, Socket};
 use super::transfer::DRAIN_SIZE_MAX;
 use super::worker::Worker;
-use crate::admission::{Entry, Permit, Refusal, Ticket};
+use crate::admission::concurrency::{Sample as LimitSample, SampleOutcome, Samples};
+use crate::admission::shed::Sample;
+use crate::admission::{Entry, Permit, Permits, Refusal, Ticket};
 use crate::app::buffer::RequestHead;
 use crate::app::{About, App, Exchange, Output, Request, Response, Rest, Routes, Windows};
 use crate::http::Status;
@@ -49,8 +52,18 @@ pub(super) struct Running {
     ticket: Option<Ticket<'static>>,
     /// When the head was complete.
     since: Instant,
+    /// When the handler started.
+    started: Instant,
+    /// How many permits were taken then, with its own; 0 if nobody wants to know.
+    inflight: u32,
     /// When the handler has to be done, waiting for the client not counted.
     deadline: Instant,
+    /// By when the client wants its answer.
+    wanted_by: Instant,
+    /// What the model of missed deadlines saw of it.
+    sample: Option<Sample>,
+    /// The route, for the average of its service times.
+    route: usize,
     /// Since when it waits for the client.
     waits_since: Option<Instant>,
     /// How far the client may still fall behind its pace.
@@ -73,7 +86,12 @@ impl Running {
             permit: None,
             ticket: None,
             since: Instant::ZERO,
+            started: Instant::ZERO,
+            inflight: 0,
             deadline: Instant::NEVER,
+            wanted_by: Instant::NEVER,
+            sample: None,
+            route: usize::MAX,
             waits_since: None,
             slack_us: 0,
             body_until: Instant::NEVER,
@@ -85,7 +103,14 @@ impl Running {
 
     /// Gives permit and ticket back, and counts the end. The handler has ended.
     #[inline(always)]
-    fn release(&mut self, outcome: Outcome, is_failure: bool, stats: &WorkerStats, now: Instant) {
+    fn release(
+        &mut self,
+        outcome: Outcome,
+        is_failure: bool,
+        sampled: SampleOutcome,
+        books: &Books,
+        now: Instant,
+    ) {
         self.connection = NONE;
         self.waits_since = None;
         self.body_until = Instant::NEVER;
@@ -95,11 +120,30 @@ impl Running {
         if let Some(ticket) = self.ticket.take()
             && outcome != Outcome::Cancelled
         {
-            ticket.report(is_failure, now.since(self.since), now);
+            // What a client cannot wait for says nothing about the route.
+            let is_failure = is_failure && !(outcome == Outcome::Timeout && self.wanted_by <= now);
+            ticket.report(is_failure, now.since(self.started), now);
         }
-        stats.request_duration.record(now.micros_since(self.since));
-        stats.end_request(outcome);
+        if let Some(samples) = books.samples {
+            let limit = books.permits.limit().saturating_sub(books.reserved);
+            let us = |from: Instant, to: Instant| u32::try_from(to.micros_since(from)).unwrap_or(u32::MAX);
+            let (rtt_us, wait_us) = (us(self.started, now), us(self.since, self.started));
+            samples.record(LimitSample { rtt_us, wait_us, inflight: self.inflight, outcome: sampled }, limit);
+        }
+        books.stats.request_duration.record(now.micros_since(self.since));
+        books.stats.end_request(outcome);
     }
+}
+
+/// Where a worker writes down how requests end.
+#[derive(Debug)]
+pub(super) struct Books {
+    pub(super) stats: &'static WorkerStats,
+    /// For the loop that moves the concurrency limit, if there is one.
+    pub(super) samples: Option<&'static Samples>,
+    pub(super) permits: &'static Permits,
+    /// Permits that are none of the loop's concern.
+    pub(super) reserved: u32,
 }
 
 impl<S, H, R, M, F> Worker<S, H, R, M, F>
@@ -137,7 +181,8 @@ where
         self.stats.queue_wait.record(self.now.micros_since(entry.since));
         let running = &mut self.running[slot as usize];
         let exchange = running.exchange;
-        let about = About { peer: connection.peer, class: entry.class, started: self.now };
+        let deadline = self.now.plus_micros(shared.waits.handler_us).min(request.deadline);
+        let about = About { peer: connection.peer, class: entry.class, started: self.now, deadline };
         let has_content = window.is_some();
         exchange.begin(about, head, output, window, shared.config.body_size_max);
         let ticket = request.ticket.take();
@@ -147,7 +192,14 @@ where
         running.permit = Some(permit);
         running.ticket = ticket;
         running.since = entry.since;
-        running.deadline = self.now.plus_micros(shared.waits.handler_us);
+        running.started = self.now;
+        running.inflight = if self.books.samples.is_some() { shared.permits.taken_count() } else { 0 };
+        running.deadline = deadline;
+        running.wanted_by = request.deadline;
+        running.sample = request.sample.take();
+        if !self.service_us.is_empty() {
+            running.route = request.route().map_or(usize::MAX, |route| usize::from(route.0));
+        }
         running.slack_us = shared.waits.grace_us;
         if connection.peer_ended {
             exchange.windows().input.handle_end();
@@ -310,9 +362,20 @@ where
             drop(exchange.take_head());
             self.connections[index as usize].output = exchange.end();
             self.slots.give_back(slot);
-            self.running[slot as usize].release(Outcome::Timeout, true, self.stats, self.now);
+            // A slow client says nothing of how many requests may run.
+            self.running[slot as usize].release(
+                Outcome::Timeout,
+                true,
+                SampleOutcome::Refused,
+                &self.books,
+                self.now,
+            );
             self.enter(index, Phase::Head);
-            return self.answer_short(index, Status::REQUEST_TIMEOUT, None, true, CloseReason::BodyTimeout);
+            return self.answer_short(
+                index,
+                Short::closing(Status::REQUEST_TIMEOUT),
+                CloseReason::BodyTimeout,
+            );
         }
         let reason = if awaits_input { CloseReason::BodyTimeout } else { CloseReason::WriteTimeout };
         self.cancel(slot, Outcome::Timeout);
@@ -361,11 +424,21 @@ where
             _ => Outcome::ServerError,
         });
         let is_failure = failure.is_some() || outcome == Outcome::ServerError;
-        running.release(outcome, is_failure, self.stats, self.now);
+        let sampled = match (failure, end.status) {
+            (Some(Outcome::Timeout), _) | (None, Status::SERVICE_UNAVAILABLE | Status::GATEWAY_TIMEOUT) => {
+                SampleOutcome::Dropped
+            }
+            _ => SampleOutcome::Served,
+        };
+        running.release(outcome, is_failure, sampled, &self.books, self.now);
+        if running.sample.is_some() || running.route != usize::MAX {
+            self.learn(slot, outcome);
+        }
         if end.goes_on {
             return self.next_request(index);
         }
         // An answer that broke off ends at once: the client must not take what it has for the whole.
+        let connection = &mut self.connections[index as usize];
         connection.must_linger |= !end.is_read;
         connection.must_linger &= end.is_whole;
         let reason = match failure {
@@ -411,7 +484,24 @@ where
         drop(running.exchange.take_head());
         drop(running.exchange.end());
         self.slots.give_back(slot);
-        running.release(outcome, false, self.stats, self.now);
+        running.release(outcome, false, SampleOutcome::Abandoned, &self.books, self.now);
+        running.sample = None;
+    }
+
+    /// Tells those who learn how a request ended, and how long its handler took.
+    #[cold]
+    fn learn(&mut self, slot: u32, outcome: Outcome) {
+        let running = &mut self.running[slot as usize];
+        let route = core::mem::replace(&mut running.route, usize::MAX);
+        if let Some(average) = self.service_us.get_mut(route) {
+            // One in eight of what is new, as TCP does with round trips (RFC 6298, section 2).
+            let took = u32::try_from(self.now.micros_since(running.started)).unwrap_or(u32::MAX);
+            *average = average.saturating_sub(*average / 8).saturating_add(took / 8);
+        }
+        if let Some(sample) = running.sample.take() {
+            let missed = outcome == Outcome::Timeout || self.now > running.wanted_by;
+            self.shedder.learn(&sample, missed);
+        }
     }
 
     /// Drops the handler, wherever it stands; nothing wakes it any more.

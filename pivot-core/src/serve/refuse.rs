@@ -1,6 +1,6 @@
 //! Refusals: rendered at compile time but for the date and the moment to come back.
 
-use crate::admission::Refusal;
+use crate::admission::{FIELD_LEN_MAX, Refusal, Verdict};
 use crate::app::Clockface;
 use crate::app::buffer::Buffer;
 use crate::http::{Digits, Status};
@@ -10,36 +10,54 @@ use crate::time::Instant;
 pub(super) const fn status_of(refusal: Refusal) -> Status {
     match refusal {
         Refusal::RateLimited { .. } => Status::TOO_MANY_REQUESTS,
+        Refusal::Denied => Status::FORBIDDEN,
         Refusal::Shed
+        | Refusal::Doomed
         | Refusal::BreakerOpen { .. }
         | Refusal::QueueFull
         | Refusal::QueueExpired
-        | Refusal::PoolExhausted
-        | Refusal::Draining => Status::SERVICE_UNAVAILABLE,
+        | Refusal::PoolExhausted => Status::SERVICE_UNAVAILABLE,
     }
 }
 
-/// When a refused client should come back, in seconds; spread by `dice`, so that all of them do not come at once.
-pub(super) fn retry_after_s(refusal: Refusal, now: Instant, dice: u32) -> u64 {
+/// When a refused client should come back, in seconds; spread by `dice`, so that all of them do not come at once. `None`: never.
+pub(super) fn retry_after_s(refusal: Refusal, now: Instant, dice: u32) -> Option<u64> {
     let (Refusal::RateLimited { retry_at } | Refusal::BreakerOpen { retry_at }) = refusal else {
-        return 1 + u64::from(dice % 3);
+        return (refusal != Refusal::Denied).then_some(1 + u64::from(dice % 3));
     };
+    if retry_at == Instant::NEVER {
+        return None;
+    }
     // Never before the moment: seconds are rounded up.
     let least_s = retry_at.micros_since(now).div_ceil(1_000_000).max(1);
-    least_s + u64::from(dice) % (least_s / 4 + 1)
+    Some(least_s + u64::from(dice) % (least_s / 4 + 1))
 }
 
-/// What to answer without a handler.
+/// An answer without a handler.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct ShortAnswer {
+pub(super) struct Short<'v> {
     pub(super) status: Status,
     pub(super) retry_after_s: Option<u64>,
+    /// The limits that the client has to keep, and how it stands to them.
+    pub(super) verdict: Option<&'v Verdict<'static>>,
     pub(super) is_head_request: bool,
     pub(super) close: bool,
 }
 
+impl Short<'_> {
+    /// A status, and nothing more to say.
+    pub(super) const fn of(status: Status) -> Self {
+        Self { status, retry_after_s: None, verdict: None, is_head_request: false, close: false }
+    }
+
+    /// A status, and the end of the connection.
+    pub(super) const fn closing(status: Status) -> Self {
+        Self { close: true, ..Self::of(status) }
+    }
+}
+
 /// Appends an answer without a handler; says whether there was room for it.
-pub(super) fn render(answer: ShortAnswer, into: &mut Buffer, clock: &Clockface) -> bool {
+pub(super) fn render(answer: Short<'_>, into: &mut Buffer, clock: &Clockface) -> bool {
     let (head, content) = template(answer.status);
     let len = into.len();
     let fits = into.push(head)
@@ -49,6 +67,7 @@ pub(super) fn render(answer: ShortAnswer, into: &mut Buffer, clock: &Clockface) 
                 && into.push(Digits::decimal(seconds).as_bytes())
                 && into.push(b"\r\n")
         })
+        && answer.verdict.is_none_or(|verdict| push_limits(verdict, into, clock.now()))
         && (!answer.close || into.push(b"connection: close\r\n"))
         && into.push(b"\r\n")
         && (answer.is_head_request || into.push(content));
@@ -56,6 +75,21 @@ pub(super) fn render(answer: ShortAnswer, into: &mut Buffer, clock: &Clockface) 
         into.truncate(len);
     }
     fits
+}
+
+/// Appends the fields that tell about limits. `false` if there is no room; where there is nothing to tell, there is always.
+fn push_limits(verdict: &Verdict<'_>, into: &mut Buffer, now: Instant) -> bool {
+    let mut value = [0; FIELD_LEN_MAX];
+    let standing = verdict.rate_limit(&mut value, now);
+    if !standing.is_none_or(|text| push_field(into, b"ratelimit: ", text)) {
+        return false;
+    }
+    let policy = verdict.rate_limit_policy(&mut value);
+    policy.is_none_or(|text| push_field(into, b"ratelimit-policy: ", text))
+}
+
+fn push_field(into: &mut Buffer, name: &[u8], value: &str) -> bool {
+    into.push(name) && into.push(value.as_bytes()) && into.push(b"\r\n")
 }
 
 macro_rules! templates {
@@ -78,6 +112,7 @@ macro_rules! templates {
 
 templates! {
     BAD_REQUEST 400 "Bad Request" 12;
+    FORBIDDEN 403 "Forbidden" 10;
     REQUEST_TIMEOUT 408 "Request Timeout" 16;
     LENGTH_REQUIRED 411 "Length Required" 16;
     CONTENT_TOO_LARGE 413 "Content Too Large" 18;
@@ -100,7 +135,7 @@ mod tests {
 
     #[test]
     fn every_template_names_its_status_and_its_length() {
-        for code in [400, 408, 411, 413, 414, 417, 429, 431, 500, 501, 503, 505] {
+        for code in [400, 403, 408, 411, 413, 414, 417, 429, 431, 500, 501, 503, 505] {
             let status = Status::from_code(code).unwrap();
             let (head, content) = template(status);
             let head = core::str::from_utf8(head).unwrap();
@@ -112,16 +147,11 @@ mod tests {
     #[test]
     fn an_answer_without_room_leaves_nothing_behind() {
         let mut buffer = Buffer::create(std::vec![0; 40].leak());
-        let answer = ShortAnswer {
-            status: Status::BAD_REQUEST,
-            retry_after_s: None,
-            is_head_request: false,
-            close: true,
-        };
+        let answer = Short::closing(Status::BAD_REQUEST);
         assert!(!render(answer, &mut buffer, &Clockface::new()));
         assert!(buffer.is_empty());
         let mut buffer = Buffer::create(std::vec![0; 400].leak());
-        assert!(render(ShortAnswer { retry_after_s: Some(7), ..answer }, &mut buffer, &Clockface::new()));
+        assert!(render(Short { retry_after_s: Some(7), ..answer }, &mut buffer, &Clockface::new()));
         let text = String::from_utf8(buffer.filled().to_vec()).unwrap();
         assert!(text.contains("\r\nretry-after: 7\r\nconnection: close\r\n\r\nBad Request\n"), "{text}");
     }
@@ -130,10 +160,13 @@ mod tests {
     fn nobody_is_told_to_come_back_too_early_or_all_at_once() {
         let refusal = Refusal::RateLimited { retry_at: Instant::from_micros(40_000_001) };
         let told: std::collections::BTreeSet<u64> =
-            (0..100).map(|dice| retry_after_s(refusal, Instant::ZERO, dice)).collect();
+            (0..100).filter_map(|dice| retry_after_s(refusal, Instant::ZERO, dice)).collect();
         assert_eq!(told.first(), Some(&41));
         assert!(told.len() > 5);
         let past = Refusal::BreakerOpen { retry_at: Instant::ZERO };
-        assert_eq!(retry_after_s(past, Instant::ZERO.plus(Duration::from_secs(9)), 0), 1);
+        assert_eq!(retry_after_s(past, Instant::ZERO.plus(Duration::from_secs(9)), 0), Some(1));
+        let never = Refusal::RateLimited { retry_at: Instant::NEVER };
+        assert_eq!(retry_after_s(never, Instant::ZERO, 0), None, "more than a quota ever holds");
+        assert_eq!(retry_after_s(Refusal::Denied, Instant::ZERO, 0), None);
     }
 }

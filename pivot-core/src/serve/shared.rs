@@ -2,13 +2,15 @@
 
 use core::fmt;
 
+use crate::admission::concurrency::{LimitConfig, Samples};
 use crate::admission::{
-    Breaker, BreakerConfig, BreakerState, Connections, Lane, Permits, RateLimiter, RateSet, Seed,
+    Breaker, BreakerConfig, BreakerState, Connections, Cursor as ShedCursor, LIMITS_MAX, Lane, Limit,
+    LimitSpec, Permits, Policy, PolicyError, Quota, RateLimiter, RateSet, Seed,
 };
 use crate::app::buffer::{Buffer, RequestHead};
 use crate::app::{App, Cursor, Response, Routes, SendError, Sent};
 use crate::http::h1::decode::{HeadLimits, HeaderSpan};
-use crate::mode::Config;
+use crate::mode::{Config, ConfigError, Draft};
 use crate::monitor::{Export, Format, Gauges, Totals, WorkerStats};
 use crate::pool::{Object, Pool, Slot};
 use crate::router::{Entry, Node, Pattern, RouteError, RouteIndex, Router};
@@ -23,9 +25,18 @@ pub struct Shared {
     pub(super) head_limits: HeadLimits,
     pub(super) waits: Waits,
     pub(super) router: Router<'static>,
-    pub(super) limiter: RateLimiter<'static>,
+    /// The limit of each client, the first of the policy.
+    pub(super) limiter: &'static RateLimiter<'static>,
+    pub(super) policy: Policy<'static>,
+    /// There is that limit alone, it refuses, and nobody is on a list.
+    pub(super) is_limit_plain: bool,
+    /// By route.
+    pub(super) costs: &'static [u16],
     pub(super) breakers: &'static [Breaker<'static>],
     pub(super) permits: Permits,
+    /// By worker; none if the limit does not move.
+    pub(super) samples: &'static [Samples],
+    pub(super) shed_cursor: ShedCursor,
     pub(super) connections: Connections<'static>,
     pub(super) requests: Pool<'static, RequestHead>,
     pub(super) responses: Pool<'static, Buffer>,
@@ -59,9 +70,14 @@ impl Shared {
     ) -> Result<&'static Self, StartError> {
         let nodes = arena.take("router nodes", config.router_nodes_max, |_| Node::EMPTY)?;
         let entries = arena.take("routes", R::COUNT.max(1), |_| Entry::EMPTY)?;
+        let costs = arena.take("route costs", R::COUNT, |_| 1_u16)?;
+        let mut next_cost = costs.iter_mut();
         let mut router = Router::new(nodes, entries);
         let mut result = Ok(());
         app.visit(&mut |spec| {
+            if let Some(cost) = next_cost.next() {
+                *cost = spec.cost;
+            }
             if result.is_ok() {
                 let mut pattern = Pattern::EMPTY;
                 spec.prefix.for_each(&mut |part| pattern = core::mem::take(&mut pattern).with(part));
@@ -69,8 +85,12 @@ impl Shared {
             }
         });
         result.map_err(StartError::Route)?;
-        let sets =
-            arena.take("limiter sets", RateLimiter::sets_for(config.clients_max), |_| RateSet::new())?;
+        let limits = limits(arena, &config)?;
+        let policy = Policy::new(limits).map_err(StartError::Limit)?;
+        let samples = arena.take("limit samples", samples_for(&config), |_| {
+            let limit = config.limit.unwrap_or(LimitConfig::PRESET);
+            Samples::new(limit.latency_objective, limit.wait_objective)
+        })?;
         let breaker_count = if config.breaker.is_some() { R::COUNT } else { 0 };
         let lanes: &[Lane] =
             arena.take("breaker counts", Lane::count_for(config.workers, breaker_count), |_| Lane::new())?;
@@ -93,9 +113,19 @@ impl Shared {
                 grace_us: micros(config.timeouts.grace),
             },
             router,
-            limiter: RateLimiter::new(sets, config.quota),
+            limiter: limits[0].limiter(),
+            policy,
+            is_limit_plain: config.limits.is_empty() && !config.quota_is_shadow && config.access.is_empty(),
+            costs,
             breakers,
-            permits: Permits::new(config.concurrency_max as u32, config.concurrency_reserved as u32),
+            permits: Permits::new(
+                limit_config(&config).map_or(config.concurrency_max as u32, |limit| {
+                    limit.initial + config.concurrency_reserved as u32
+                }),
+                config.concurrency_reserved as u32,
+            ),
+            samples,
+            shed_cursor: ShedCursor::new(),
             connections: Connections::new(
                 config.connections_max as u32,
                 config.connections_per_client as u32,
@@ -128,10 +158,11 @@ impl Shared {
     pub const fn plan<R: Routes>(plan: Plan, config: &Config) -> Plan {
         let config = config.get();
         let breaker_count = if config.breaker.is_some() { R::COUNT } else { 0 };
-        let plan = plan
+        let plan = plan_limits(plan, config)
             .with::<Node>(config.router_nodes_max)
             .with::<Entry>(if R::COUNT == 0 { 1 } else { R::COUNT })
-            .with::<RateSet>(RateLimiter::sets_for(config.clients_max))
+            .with::<u16>(R::COUNT)
+            .with::<Samples>(samples_for(config))
             .with::<Lane>(Lane::count_for(config.workers, breaker_count))
             .with::<Breaker<'static>>(breaker_count)
             .with::<AtomicU32>(Connections::clients_for(
@@ -160,6 +191,23 @@ impl Shared {
     /// The counts of each worker.
     pub fn stats(&self) -> &'static [WorkerStats] {
         self.stats
+    }
+
+    /// What each client may do now.
+    pub fn quota(&self) -> Quota {
+        self.limiter.quota()
+    }
+
+    /// Gives each client another quota, from the next request on and for all workers; see [`RateLimiter::set_quota`]. `false`:
+    /// another change is under way, and nothing was done.
+    #[must_use]
+    pub fn set_quota(&self, quota: Quota) -> bool {
+        self.limiter.set_quota(quota)
+    }
+
+    /// How many requests may run at once now, over all workers.
+    pub fn concurrency_limit(&self) -> u32 {
+        self.permits.limit()
     }
 
     /// Ends the server: idle connections are closed, answers say `connection: close`, new requests still pass.
@@ -257,6 +305,21 @@ impl Gauges for Shared {
         Ok(())
     }
 
+    fn limits(&self, each: &mut dyn FnMut(&str, bool, u64) -> fmt::Result) -> fmt::Result {
+        self.policy
+            .limits()
+            .iter()
+            .try_for_each(|limit| each(limit.name(), limit.is_shadow(), limit.over_count().into()))
+    }
+
+    fn concurrency_limit(&self) -> u64 {
+        self.permits.limit().into()
+    }
+
+    fn admitted_ppm(&self) -> u64 {
+        self.shed_cursor.admitted_ppm().into()
+    }
+
     fn memory(&self, each: &mut dyn FnMut(&str, u64) -> fmt::Result) -> fmt::Result {
         self.budget.parts().iter().try_for_each(|part| each(part.name, part.bytes as u64))
     }
@@ -275,6 +338,10 @@ pub enum StartError {
     Space(SpaceFull),
     /// Two routes conflict, or one has a pattern that cannot be.
     Route(RouteError),
+    /// A limit has a name that cannot stand in a field.
+    Limit(PolicyError),
+    /// A part of the configuration that was made after it was checked.
+    Config(ConfigError),
     /// The process has no room for another worker.
     Domains(crate::exec::DomainsFull),
 }
@@ -290,12 +357,62 @@ impl fmt::Display for StartError {
         match self {
             Self::Space(error) => error.fmt(f),
             Self::Route(error) => error.fmt(f),
+            Self::Limit(error) => error.fmt(f),
+            Self::Config(error) => error.fmt(f),
             Self::Domains(error) => error.fmt(f),
         }
     }
 }
 
 impl core::error::Error for StartError {}
+
+/// The limit of each client, and those beside it.
+fn limits(arena: &mut impl Arena, config: &Config) -> Result<&'static [Limit<'static>], SpaceFull> {
+    let of_client = LimitSpec {
+        name: "client",
+        by: crate::admission::LimitBy::CLIENT,
+        quota: config.quota,
+        keys_max: config.clients_max,
+        is_shadow: config.quota_is_shadow,
+    };
+    let mut limits = heapless::Vec::<Limit<'static>, LIMITS_MAX>::new();
+    for spec in core::iter::once(&of_client).chain(config.limits) {
+        let sets = arena.take("limiter sets", RateLimiter::sets_for(spec.keys_max), |_| RateSet::new())?;
+        let limiter = take_one(arena, "limiters", RateLimiter::new(sets, spec.quota))?;
+        let make = if spec.is_shadow { Limit::shadow } else { Limit::new };
+        // The configuration was checked: there are not more than there is room for.
+        let _ = limits.push(make(spec.name, limiter));
+    }
+    let (count, mut limits) = (limits.len(), limits.into_iter());
+    Ok(arena.take("limits", count, |_| limits.next().expect("as many limits as were counted"))?)
+}
+
+/// What [`limits`] takes.
+const fn plan_limits(plan: Plan, config: &Draft) -> Plan {
+    let mut plan = plan.with::<RateSet>(RateLimiter::sets_for(config.clients_max));
+    let mut index = 0;
+    while index < config.limits.len() {
+        plan = plan.with_one::<RateLimiter<'static>>();
+        plan = plan.with::<RateSet>(RateLimiter::sets_for(config.limits[index].keys_max));
+        index += 1;
+    }
+    plan.with_one::<RateLimiter<'static>>().with::<Limit<'static>>(1 + config.limits.len())
+}
+
+/// How the limit moves, if it does. What is above the number of slots counts as that.
+pub(super) fn limit_config(config: &Draft) -> Option<LimitConfig> {
+    let most = (config.concurrency_max - config.concurrency_reserved) as u32;
+    config.limit.map(|limit| LimitConfig {
+        min: limit.min.min(most),
+        initial: limit.initial.min(most),
+        max: limit.max.min(most),
+        ..limit
+    })
+}
+
+const fn samples_for(config: &Draft) -> usize {
+    if config.limit.is_some() { config.workers } else { 0 }
+}
 
 fn heads(arena: &mut impl Arena, config: &Config) -> Result<&'static [Slot<RequestHead>], SpaceFull> {
     let count = config.requests_max;

@@ -46,7 +46,12 @@ where
                     }
                 }
                 // The bytes wait in the kernel until there is a use for them.
-                Phase::Free | Phase::Stalled | Phase::Blocked | Phase::Queued | Phase::Flushing => return,
+                Phase::Free
+                | Phase::Stalled
+                | Phase::Blocked
+                | Phase::Queued
+                | Phase::Displaced
+                | Phase::Flushing => return,
             }
         }
     }

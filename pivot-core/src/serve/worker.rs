@@ -4,16 +4,18 @@ use core::fmt;
 use core::net::SocketAddr;
 
 use super::connection::{Connection, List, NONE, Phase};
-use super::exchange::{Admitted, Running};
-use super::refuse;
-use super::shared::{Shared, StartError};
+use super::exchange::{Admitted, Books, Running};
+use super::refuse::Short;
+use super::shared::{Shared, StartError, limit_config};
 use super::socket::{Host, Readiness, Socket};
-use crate::admission::{ClientKey, Queue, QueueNode, Refusal};
+use crate::admission::concurrency::LimitLoop;
+use crate::admission::shed::{Load, Strategy};
+use crate::admission::{ClientKey, Queue, QueueNode, Refusal, Shedder};
 use crate::app::buffer::{Buffer, RequestHead};
 use crate::app::{App, Clockface, Exchange, Peer, Routes};
 use crate::exec::{Domain, Node, Notify, ReadySet, Slots, Wheel};
 use crate::http::Status;
-use crate::mode::Config;
+use crate::mode::{Config, Draft};
 use crate::monitor::{CloseReason, Outcome, WorkerStats};
 use crate::pool::Cache;
 use crate::storage::{Arena, Plan, take_one, take_pinned};
@@ -71,15 +73,27 @@ pub struct Worker<S: 'static, H, R: Routes + 'static, M, F: 'static> {
     pub(super) running: &'static mut [Running],
     pub(super) domain: Domain,
     pub(super) timers: Wheel,
-    pub(super) is_shedding: bool,
+    pub(super) shedder: Shedder<'static>,
+    /// Connections whose request lost its place in the queue.
+    pub(super) displaced: heapless::Vec<u32, DISPLACED_MAX>,
+    /// The loop that moves the concurrency limit, with the first worker, if there is one.
+    limit_loop: &'static mut [LimitLoop],
+    /// What handlers of each route take, as a moving average in microseconds; none if nobody learns from it.
+    pub(super) service_us: &'static mut [u32],
+    pub(super) books: Books,
     /// Connections whose answers wait for the end of the turn, to go out with those of later requests.
     pub(super) unsent: heapless::Vec<u32, UNSENT_MAX>,
     pub(super) dice: u32,
+    /// [`Worker::next_request`] is at work, and has to go round again.
+    pub(super) is_advancing: bool,
+    pub(super) goes_on: bool,
     open_count: usize,
 }
 
 /// Most connections whose answers are held back to the end of a turn.
 const UNSENT_MAX: usize = 64;
+/// Most requests that lose their place in the queue between two rounds of refusals; the next one keeps it.
+const DISPLACED_MAX: usize = 32;
 /// How long handlers run before the worker looks at I/O again.
 const SLICE: Duration = Duration::from_millis(5);
 /// How soon to ask again for a permit that another worker holds.
@@ -106,6 +120,8 @@ impl<S, H, R: Routes, M, F> Worker<S, H, R, M, F> {
             .with::<AtomicU32>(ReadySet::words_for(slot_count))
             .with::<AtomicU32>(slot_count)
             .with_one::<ReadySet>()
+            .with::<LimitLoop>(if config.limit.is_some() { 1 } else { 0 })
+            .with::<u32>(service_times_for::<R>(config))
     }
 }
 
@@ -149,6 +165,12 @@ where
         let generations = arena.take("generations", slot_count, |_| AtomicU32::new(0))?;
         let set = take_one(arena, "ready set", ReadySet::new(words, generations, notify))?;
         let now = host.now();
+        // The first worker runs the loop for all.
+        let limit = if index == 0 { limit_config(config) } else { None };
+        let mut limit = limit.map(LimitLoop::new).transpose().map_err(StartError::Config)?.into_iter();
+        let limit_loop =
+            arena.take("limit loop", limit.len(), |_| limit.next().expect("as many as were counted"))?;
+        let service_us = arena.take("service times", service_times_for::<R>(config), |_| 0_u32)?;
         Ok(Self {
             shared,
             stats: &shared.stats[index],
@@ -171,9 +193,20 @@ where
             running,
             domain: Domain::register(set).map_err(StartError::Domains)?,
             timers: Wheel::new(nodes, now),
-            is_shedding: false,
+            shedder: Shedder::new(config.shed, &shared.shed_cursor, config.workers, now),
+            displaced: heapless::Vec::new(),
+            limit_loop,
+            service_us,
+            books: Books {
+                stats: &shared.stats[index],
+                samples: shared.samples.get(index),
+                permits: &shared.permits,
+                reserved: config.concurrency_reserved as u32,
+            },
             unsent: heapless::Vec::new(),
             dice: (shared.seed.0 >> 32) as u32 ^ index as u32,
+            is_advancing: false,
+            goes_on: false,
             open_count: 0,
         })
     }
@@ -247,6 +280,7 @@ where
             self.handle_writable(token.index);
         }
         self.receive(token.index);
+        self.refuse_displaced();
     }
 
     /// Starts a turn: reads the clock, and does what is due.
@@ -258,8 +292,13 @@ where
                 Some(slot) => self.handle_exchange_timer(slot),
             }
         }
-        while let Some(entry) = self.queue.pop_expired(self.now) {
-            self.refuse_queued(entry.item, Refusal::QueueExpired);
+        self.refuse_expired();
+        if self.shedder.tick(&mut self.queue, self.now) {
+            self.note_shedding();
+        }
+        let limit_due = self.limit_loop.first().and_then(LimitLoop::poll_timeout);
+        if limit_due.is_some_and(|due| due <= self.now) {
+            self.move_limit();
         }
         if self.now >= self.cached_until
             || self.shared.requests.is_wanted()
@@ -280,11 +319,15 @@ where
         let set = self.domain.set();
         set.take(|slot| self.resume(slot as u32));
         while self.now < until {
+            // Handlers took time: who came too late meanwhile is not started.
+            self.refuse_expired();
             let Some(class) = self.queue.first_class() else { break };
             let Some(permit) = self.shared.permits.try_take(class) else { break };
             let Some(entry) = self.queue.pop() else { break };
+            self.shedder.observe_start();
             self.start(entry, permit);
         }
+        self.refuse_displaced();
         while let Some(index) = self.unsent.pop() {
             self.connections[index as usize].is_held_back = false;
             self.flush(index);
@@ -306,6 +349,12 @@ where
             // Another worker may return the buffer that is waited for.
             let ask_again = self.now.plus(PERMIT_POLL);
             timer = Some(timer.map_or(ask_again, |timer| timer.min(ask_again)));
+        }
+        // Alone, a worker that has nothing to do has nothing to learn either.
+        let limit_timer = if self.shared.config.workers > 1 { self.limit_loop.first() } else { None };
+        let limit_timer = limit_timer.and_then(LimitLoop::poll_timeout);
+        for at in [self.shedder.poll_timeout(), limit_timer].into_iter().flatten() {
+            timer = Some(timer.map_or(at, |timer| timer.min(at)));
         }
         let Some(class) = self.queue.first_class() else { return timer };
         // Somebody waits: for the rest of the slice, or for a permit. Our own permits come back in our own turns.
@@ -390,6 +439,46 @@ where
         self.heads_cached.clear();
         self.answers_cached.clear();
         self.note_caches();
+    }
+
+    /// Refuses those of the queue that can no longer start in time.
+    #[inline]
+    fn refuse_expired(&mut self) {
+        while let Some(entry) = self.queue.pop_expired(self.now) {
+            self.refuse_queued(entry.item, Refusal::QueueExpired);
+        }
+    }
+
+    /// Tells how the queue stands, once in an interval.
+    #[cold]
+    fn note_shedding(&mut self) {
+        self.stats.shed_wait_us.set(self.shedder.wait_us());
+        if let Some(calibration) = self.shedder.calibration() {
+            self.stats.model_brier_ppm.set(calibration.brier_ppm());
+            self.stats.model_error_ppm.set(calibration.error_ppm());
+            self.stats.model_missed_ppm.set(calibration.missed_ppm());
+            self.stats.model_trusted.set(calibration.is_trusted().into());
+            let pools = [self.shared.responses.metrics(), self.shared.requests.metrics()];
+            let scarcest = pools.into_iter().min_by_key(|pool| pool.capacity.saturating_sub(pool.lent));
+            self.shedder.set_load(Load {
+                running: self.shared.permits.taken_count(),
+                running_max: self.shared.permits.limit(),
+                pool_free: scarcest.map_or(0, |pool| pool.capacity.saturating_sub(pool.lent)),
+                pool_size: scarcest.map_or(0, |pool| pool.capacity),
+            });
+        }
+    }
+
+    /// Lets the loop look at what became of requests, and sets the limit that it wants.
+    #[cold]
+    fn move_limit(&mut self) {
+        let (shared, now) = (self.shared, self.now);
+        let reserved = shared.config.concurrency_reserved as u32;
+        for limit_loop in self.limit_loop.iter_mut() {
+            if let Some(limit) = limit_loop.handle_timeout(shared.samples.iter(), now) {
+                shared.permits.set_limit(limit + reserved);
+            }
+        }
     }
 
     pub(super) fn update_clock(&mut self) {
@@ -482,6 +571,7 @@ where
                 self.queue.remove(slot);
                 self.stats.end_request(Outcome::Cancelled);
             }
+            Phase::Displaced => self.stats.end_request(Outcome::Cancelled),
             Phase::Running => self.cancel(slot, Outcome::Cancelled),
             _ => {}
         }
@@ -520,12 +610,12 @@ where
             return;
         }
         match self.connections[index as usize].phase {
-            Phase::Free | Phase::Queued | Phase::Head => {}
+            Phase::Free | Phase::Queued | Phase::Displaced | Phase::Head => {}
             Phase::Idle | Phase::Stalled => self.close(index, CloseReason::IdleTimeout),
             Phase::Partial => {
                 self.stats.requests.add(1);
                 self.stats.end_request(Outcome::Timeout);
-                self.answer_short(index, Status::REQUEST_TIMEOUT, None, true, CloseReason::HeadTimeout);
+                self.answer_short(index, Short::closing(Status::REQUEST_TIMEOUT), CloseReason::HeadTimeout);
             }
             Phase::Blocked | Phase::Flushing => self.close(index, CloseReason::WriteTimeout),
             Phase::Lingering => {
@@ -560,20 +650,24 @@ where
             self.receive(index);
         }
     }
+}
 
-    /// A number that clients cannot foresee well enough to gain by it.
-    pub(super) fn roll(&mut self) -> u32 {
-        // xorshift32 (Marsaglia, 2003); it spreads retries and decides nothing else.
-        self.dice |= 1;
-        self.dice ^= self.dice << 13;
-        self.dice ^= self.dice >> 17;
-        self.dice ^= self.dice << 5;
-        self.dice
-    }
+/// A number that clients cannot foresee well enough to gain by it.
+#[inline]
+pub(super) const fn roll(dice: &mut u32) -> u32 {
+    // xorshift32 (Marsaglia, 2003); it spreads retries and cohorts, and keeps no secret.
+    *dice |= 1;
+    *dice ^= *dice << 13;
+    *dice ^= *dice >> 17;
+    *dice ^= *dice << 5;
+    *dice
+}
 
-    pub(super) fn retry_after_s(&mut self, refusal: Refusal) -> u64 {
-        let dice = self.roll();
-        refuse::retry_after_s(refusal, self.now, dice)
+/// How many routes have their service times measured.
+const fn service_times_for<R: Routes>(config: &Draft) -> usize {
+    match config.shed.strategy {
+        Strategy::Adaptive { predict: true, .. } => R::COUNT,
+        _ => 0,
     }
 }
 

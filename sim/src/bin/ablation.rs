@@ -137,7 +137,7 @@ fn main() {
     for (name, setup, load) in plants {
         let shedder = |predict| {
             let target = Duration::from_millis(20);
-            let strategy = Strategy::Adaptive { target, predict };
+            let strategy = Strategy::Adaptive { target, queue_min: 0, predict };
             let config = ShedConfig { strategy, ..ShedConfig::PRESET };
             let cursor: &'static Cursor = Box::leak(Box::default());
             Shedder::new(config, cursor, 1, Instant::ZERO)

@@ -126,6 +126,14 @@ impl Classifier {
         if self.rules.is_empty() { Class::Normal } else { self.search(facts) }
     }
 
+    /// Whether any rule may hold for a request with this method and path. If not, its class is [`Class::Normal`], and the rest
+    /// of its facts need not be found out.
+    #[inline]
+    pub fn may_hold(&self, method: Method, path: &[u8]) -> bool {
+        let first_byte = path.get(1).copied().unwrap_or(0);
+        self.by_method[method as usize] & self.by_first_byte[bucket(first_byte)] != 0
+    }
+
     /// The rules, as they were given.
     pub const fn rules(&self) -> &'static [Rule] {
         self.rules

@@ -74,6 +74,14 @@ impl ClientIdentity {
         Self::Forwarded { hops }
     }
 
+    /// How many proxies of our own there are.
+    pub const fn hops(self) -> u8 {
+        match self {
+            Self::Peer => 0,
+            Self::XForwardedFor { hops } | Self::Forwarded { hops } => hops,
+        }
+    }
+
     /// The client's address, from a table of header fields, the bytes that it refers to, and the connection's peer.
     pub fn address(self, headers: &[HeaderSpan], head: &[u8], peer: IpAddr) -> IpAddr {
         let client = match self {

@@ -1,7 +1,6 @@
 //! What can be set, checked once.
 
-use core::fmt;
-
+use crate::mode::ConfigError;
 use crate::time::{Duration, micros};
 
 /// Which law moves the limit.
@@ -64,24 +63,24 @@ impl LimitConfig {
     ///
     /// # Errors
     /// The first field that is out of its range, with its value and the range.
-    pub const fn check(&self) -> Result<(), LimitConfigError> {
-        let objective = micros(self.latency_objective);
+    pub const fn check(&self) -> Result<(), ConfigError> {
+        let objective = millis(self.latency_objective);
         let checks = [
             ("limit.max", self.max as u64, 1, 100_000),
             ("limit.min", self.min as u64, 1, self.max as u64),
             ("limit.initial", self.initial as u64, self.min as u64, self.max as u64),
-            ("limit.interval", micros(self.interval), 10_000, 10_000_000),
+            ("limit.interval", millis(self.interval), 10, 10_000),
             ("limit.samples_min", self.samples_min as u64, 2, 10_000),
-            ("limit.latency_objective", objective, 1_000, 60_000_000),
+            ("limit.latency_objective", objective, 1, 60_000),
             ("limit.latency_percent", self.latency_percent as u64, 50, 99),
-            ("limit.wait_objective", micros(self.wait_objective), 0, objective),
+            ("limit.wait_objective", millis(self.wait_objective), 0, objective),
             ("limit.drop_percent_max", self.drop_percent_max as u64, 0, 99),
         ];
         let mut index = 0;
         while index < checks.len() {
             let (field, value, min, max) = checks[index];
             if value < min || value > max {
-                return Err(LimitConfigError { field, value, min, max });
+                return Err(ConfigError { field, value, min, max });
             }
             index += 1;
         }
@@ -89,27 +88,9 @@ impl LimitConfig {
     }
 }
 
-/// A field of a [`LimitConfig`] that is out of its range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LimitConfigError {
-    /// The field.
-    pub field: &'static str,
-    /// Its value; microseconds for a duration.
-    pub value: u64,
-    /// The least value that is allowed.
-    pub min: u64,
-    /// The greatest value that is allowed.
-    pub max: u64,
+const fn millis(duration: Duration) -> u64 {
+    micros(duration) / 1_000
 }
-
-impl fmt::Display for LimitConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { field, value, min, max } = self;
-        write!(f, "{field} is {value}, but has to be in {min}-{max}")
-    }
-}
-
-impl core::error::Error for LimitConfigError {}
 
 #[cfg(test)]
 mod tests {
@@ -132,9 +113,9 @@ mod tests {
             "limit.initial is 3, but has to be in 4-1000"
         );
         let late = LimitConfig { wait_objective: Duration::from_secs(1), ..preset };
-        assert_eq!(message(late), "limit.wait_objective is 1000000, but has to be in 0-250000");
+        assert_eq!(message(late), "limit.wait_objective is 1000, but has to be in 0-250");
         let never = LimitConfig { interval: Duration::ZERO, ..preset };
-        assert_eq!(message(never), "limit.interval is 0, but has to be in 10000-10000000");
+        assert_eq!(message(never), "limit.interval is 0, but has to be in 10-10000");
         assert_eq!(
             message(LimitConfig { samples_min: 1, ..preset }),
             "limit.samples_min is 1, but has to be in 2-10000"
@@ -146,6 +127,6 @@ mod tests {
         let drops = LimitConfig { drop_percent_max: 100, ..preset };
         assert_eq!(message(drops), "limit.drop_percent_max is 100, but has to be in 0-99");
         let objective = LimitConfig { latency_objective: Duration::ZERO, ..preset };
-        assert_eq!(message(objective), "limit.latency_objective is 0, but has to be in 1000-60000000");
+        assert_eq!(message(objective), "limit.latency_objective is 0, but has to be in 1-60000");
     }
 }

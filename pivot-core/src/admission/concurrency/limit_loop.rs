@@ -1,13 +1,14 @@
 //! One step of the loop: window in, limit out.
 
 use super::aimd::Aimd;
-use super::config::{LimitConfig, LimitConfigError, LimitLaw};
+use super::config::{LimitConfig, LimitLaw};
 use super::elasticity::{Elasticity, Trend};
 use super::gradient::Gradient;
 use super::level::Level;
 use super::sample::Samples;
 use super::vegas::Vegas;
 use super::window::{Reader, Window};
+use crate::mode::ConfigError;
 use crate::time::{Duration, Instant, micros};
 
 /// What a law of latency has to say. Bounds, objective and veto are the loop's.
@@ -53,7 +54,7 @@ impl LimitLoop {
     ///
     /// # Errors
     /// A field of the configuration that is out of its range.
-    pub const fn new(config: LimitConfig) -> Result<Self, LimitConfigError> {
+    pub const fn new(config: LimitConfig) -> Result<Self, ConfigError> {
         if let Err(error) = config.check() {
             return Err(error);
         }
@@ -295,6 +296,6 @@ mod tests {
     #[test]
     fn a_configuration_that_cannot_be_makes_no_loop() {
         let error = LimitLoop::new(LimitConfig { min: 9, max: 8, ..LimitConfig::PRESET }).unwrap_err();
-        assert_eq!(error, LimitConfigError { field: "limit.min", value: 9, min: 1, max: 8 });
+        assert_eq!(error, ConfigError { field: "limit.min", value: 9, min: 1, max: 8 });
     }
 }

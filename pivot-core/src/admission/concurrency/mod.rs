@@ -51,7 +51,7 @@
 //! }
 //! let limit = limit_loop.handle_timeout(samples.iter(), Instant::from_millis(200));
 //! assert_eq!(limit, Some(12), "0.4 s where 0.25 s are allowed");
-//! # Ok::<(), pivot_core::admission::concurrency::LimitConfigError>(())
+//! # Ok::<(), pivot_core::mode::ConfigError>(())
 //! ```
 
 mod aimd;
@@ -66,7 +66,7 @@ mod vegas;
 mod window;
 
 pub use aimd::Aimd;
-pub use config::{LimitConfig, LimitConfigError, LimitLaw};
+pub use config::{LimitConfig, LimitLaw};
 pub use elasticity::{Elasticity, Trend};
 pub use gradient::Gradient;
 pub use level::Level;

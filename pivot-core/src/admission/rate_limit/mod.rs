@@ -79,6 +79,7 @@ mod quota;
 mod sketch;
 mod sliding_counter;
 mod sliding_log;
+mod spec;
 mod token_bucket;
 
 pub use fields::FIELD_LEN_MAX;
@@ -87,6 +88,7 @@ pub use key_table::RateSet;
 pub use policy::{LIMITS_MAX, Limit, Policy, PolicyError, Verdict};
 pub use quota::{Algorithm, Quota, QuotaError};
 pub use sliding_log::LOG_MAX;
+pub use spec::{LimitBy, LimitSpec};
 
 use key_table::{Place, WAYS};
 use live::LiveQuota;

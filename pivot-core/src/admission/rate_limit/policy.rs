@@ -32,6 +32,11 @@ impl<'s> Limit<'s> {
         Self { is_shadow: true, ..Self::new(name, limiter) }
     }
 
+    /// Who counts for it.
+    pub fn limiter(&self) -> &'s RateLimiter<'s> {
+        self.limiter
+    }
+
     /// Its name.
     pub fn name(&self) -> &'static str {
         self.name

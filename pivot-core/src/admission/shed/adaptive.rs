@@ -7,6 +7,7 @@
 //! | knob | default | unit |
 //! |---|---|---|
 //! | `target` | 20 | ms of wait |
+//! | `queue_min` | 8 | requests that may wait whatever the wait |
 //! | `interval` | 10 | ms |
 //!
 //! *Cost*: a comparison while the wait is below half the target and everybody is admitted. Otherwise as for `priority`.
@@ -40,7 +41,8 @@
 //!
 //! Whoever has hardly anybody before it is admitted whatever the share is: an important class does not wait for the
 //! backlog of the others, and a worker that has nothing to do refuses nobody because others are busy. "Hardly" is
-//! a quarter of the set-point.
+//! a quarter of the set-point, or fewer than `queue_min`: where handlers take a second each, a target of 20 ms would leave no
+//! queue at all.
 
 use super::cursor::CHANGE_ONE;
 use crate::time::{Duration, micros};

@@ -44,6 +44,8 @@ pub enum Strategy {
     Adaptive {
         /// The wait that the queue is kept under. 1 ms – 10 s.
         target: Duration,
+        /// So few of a class and above may wait whatever the wait. 0–65,535.
+        queue_min: u16,
         /// Whether a model learns who would be answered too late, and refuses those; see [`super::model`].
         predict: bool,
     },
@@ -81,13 +83,14 @@ impl Strategy {
         budget: Duration::from_millis(100),
         budget_standing: Duration::from_millis(5),
     };
-    /// A target of 20 ms, without the model.
-    pub const ADAPTIVE: Self = Self::Adaptive { target: Duration::from_millis(20), predict: false };
+    /// A target of 20 ms, 8 that may always wait, without the model.
+    pub const ADAPTIVE: Self =
+        Self::Adaptive { target: Duration::from_millis(20), queue_min: 8, predict: false };
 }
 
 impl ShedConfig {
-    /// The priority strategy with its presets, judged every 10 ms.
-    pub const PRESET: Self = Self { strategy: Strategy::PRIORITY, interval: Duration::from_millis(10) };
+    /// The adaptive strategy with its presets, judged every 10 ms.
+    pub const PRESET: Self = Self { strategy: Strategy::ADAPTIVE, interval: Duration::from_millis(10) };
 
     /// Checks every field.
     ///
@@ -210,7 +213,7 @@ mod tests {
         let fullness = Fullness { on_percent: 70, off_percent: 70 };
         let error = error_of(Strategy::Random { fullness, refuse_percent: 50 });
         assert_eq!(error, "shed.off_percent is 70, but has to be in 0-69");
-        let error = error_of(Strategy::Adaptive { target: Duration::ZERO, predict: false });
+        let error = error_of(Strategy::Adaptive { target: Duration::ZERO, queue_min: 0, predict: false });
         assert_eq!(error, "shed.target is 0, but has to be in 1-10000");
         let error = error_of(Strategy::Oldest {
             standing: Duration::from_millis(100),

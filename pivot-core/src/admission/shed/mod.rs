@@ -109,7 +109,7 @@ impl From<ShedReason> for Refusal {
     fn from(reason: ShedReason) -> Self {
         match reason {
             ShedReason::Level | ShedReason::Chance => Self::Shed,
-            ShedReason::Doomed | ShedReason::Predicted => Self::QueueExpired,
+            ShedReason::Doomed | ShedReason::Predicted => Self::Doomed,
             ShedReason::Full => Self::QueueFull,
         }
     }
@@ -138,6 +138,7 @@ pub struct Shedder<'c> {
     slope: i64,
     salt: u64,
     ticked_at: Instant,
+    interval_us: u64,
 }
 
 /// While it is not known how fast the queue moves, longer ones than this are looked at more closely.
@@ -171,6 +172,7 @@ impl<'c> Shedder<'c> {
             slope: 0,
             salt: level::salt_at(now),
             ticked_at: now,
+            interval_us: micros(config.interval),
         }
     }
 
@@ -220,11 +222,19 @@ impl<'c> Shedder<'c> {
     }
 
     /// Looks at the queue, if an interval is over. For each turn of the worker's loop.
+    /// Says whether it was.
     #[inline]
-    pub fn tick(&mut self, queue: &mut Queue, now: Instant) {
-        if now.since(self.ticked_at) >= self.config.interval {
+    pub fn tick(&mut self, queue: &mut Queue, now: Instant) -> bool {
+        let is_due = now.micros_since(self.ticked_at) >= self.interval_us;
+        if is_due {
             self.look(queue, now);
         }
+        is_due
+    }
+
+    /// Whether outcomes are of use to it: see [`Shedder::learn`].
+    pub fn learns(&self) -> bool {
+        self.model.is_some()
     }
 
     /// When [`Shedder::tick`] has to be called at the latest; `None` while there is nothing to judge.
@@ -262,9 +272,11 @@ impl<'c> Shedder<'c> {
                 is_refused.then_some(ShedReason::Chance)
             }
             Strategy::Oldest { .. } => None,
-            Strategy::Adaptive { target, .. } => {
+            Strategy::Adaptive { target, queue_min, .. } => {
+                let len_ahead = queue.len_ahead(arrival.class);
                 let is_refused = !self.cursor.cut().admits(level, dice as u16)
-                    && !adaptive::is_free(self.pace.wait_us(queue.len_ahead(arrival.class)), target);
+                    && len_ahead >= usize::from(queue_min)
+                    && !adaptive::is_free(self.pace.wait_us(len_ahead), target);
                 is_refused.then_some(ShedReason::Level)
             }
         };

@@ -84,6 +84,8 @@ pub struct Head {
     pub query: Option<Span>,
     /// The authority: of the target if it has one (absolute form, CONNECT), else the value of Host, which may be empty.
     pub host: Span,
+    /// What the client says of the time that it waits (`grpc-timeout`); empty if it says nothing.
+    pub time_left: Span,
     /// How the content is delimited.
     pub body: BodyLength,
     /// Whether the client lets the connection stay open after the answer.
@@ -214,6 +216,7 @@ pub fn decode_head(
         path: line.path,
         query: line.query,
         host: if line.authority.len > 0 { line.authority } else { framing.host },
+        time_left: framing.time_left,
         body: framing.body,
         keep_alive: framing.keep_alive,
         expect_continue: framing.expect_continue,

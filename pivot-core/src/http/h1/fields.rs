@@ -1,6 +1,6 @@
-//! The five fields that say how a message is framed, where it goes and whether the connection lasts.
+//! The six fields that say how a message is framed, where it goes, whether the connection lasts, and how long the client waits.
 //!
-//! All fields of a head are looked at once, in their order. A field that is none of the five costs a comparison of its
+//! All fields of a head are looked at once, in their order. A field that is none of the six costs a comparison of its
 //! length and at most one of its name.
 
 use super::super::authority::is_authority;
@@ -13,6 +13,7 @@ use super::head_error::HeadError;
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Fields {
     host: Option<Span>,
+    time_left: Span,
     content_length: Option<u64>,
     transfer_coding: TransferCoding,
     expectation: Expectation,
@@ -24,6 +25,7 @@ pub(super) struct Fields {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Framing {
     pub(super) host: Span,
+    pub(super) time_left: Span,
     pub(super) body: BodyLength,
     pub(super) keep_alive: bool,
     pub(super) expect_continue: bool,
@@ -33,19 +35,21 @@ impl Fields {
     /// Takes in one field of `head`, whose name is a token and whose value has no control characters.
     #[inline]
     pub(super) fn read(&mut self, head: &[u8], name: Span, value: Span) -> Result<(), HeadError> {
-        if matches!(name.len, 4 | 6 | 10 | 14 | 17) {
+        if matches!(name.len, 4 | 6 | 10 | 12 | 14 | 17) {
             self.read_known(name.of(head), value.of(head), value)
         } else {
             Ok(())
         }
     }
 
-    /// As [`read`](Self::read), if the name may be one of the five by its length.
+    /// As [`read`](Self::read), if the name may be one of the six by its length.
     fn read_known(&mut self, name: &[u8], value: &[u8], place: Span) -> Result<(), HeadError> {
         match name.len() {
             4 if is_folded(name, b"host") => return self.read_host(value, place),
             6 if is_folded(name, b"expect") => self.read_expect(value),
             10 if is_folded(name, b"connection") => self.read_connection(value),
+            // The last one counts: what the nearest proxy has written.
+            12 if is_folded(name, b"grpc-timeout") => self.time_left = place,
             14 if is_folded(name, b"content-length") => return self.read_content_length(value),
             17 if is_folded(name, b"transfer-encoding") => return self.read_transfer_encoding(value),
             _ => {}
@@ -80,6 +84,7 @@ impl Fields {
         }
         Ok(Framing {
             host,
+            time_left: self.time_left,
             body,
             keep_alive: !self.has_close && (version == Version::Http11 || self.has_keep_alive),
             expect_continue: expectation == Expectation::Continue && body != BodyLength::None,

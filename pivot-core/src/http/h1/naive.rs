@@ -57,6 +57,7 @@ pub fn decode(bytes: &[u8], limits: &HeadLimits, headers: &mut [HeaderSpan]) -> 
         path: span(parts.path),
         query: parts.query.map(span),
         host: parts.authority.map_or(framing.host, span),
+        time_left: framing.time_left,
         body: framing.body,
         keep_alive: framing.keep_alive,
         expect_continue: framing.expect_continue,
