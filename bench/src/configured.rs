@@ -43,6 +43,8 @@ pub(crate) fn nginx_in_front(folder: &Path, address: SocketAddr, behind: SocketA
     }}
     server {{
         listen {address} backlog=4096;
+        # Requests whose key is empty would not be counted.
+        server_name all;
         location / {{
             limit_conn all {FRONT_MAX};
             limit_conn_status 503;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::arrivals::Phase;
-use super::clients::{Habits, Plan};
+use super::clients::{Habits, Outcome, Plan};
 use super::request::WORK;
 use super::tally::Tally;
 use super::{CAPACITY, Course, DEADLINE, Noise, ROUNDS, SECONDS, SEED, Turn, entrants, habits, start, turn};
@@ -33,6 +33,8 @@ pub(crate) fn fresh(options: &Options) -> Result<Section> {
 /// A server at one load in one round.
 struct Sample {
     tally: Tally,
+    /// Answered in time, and before the load ended: what stood in the queue then is done when nobody asks any more.
+    answered: u64,
     turn: Turn,
     seconds: f64,
 }
@@ -56,13 +58,18 @@ fn measure(name: &'static str, title: &'static str, options: &Options, habits: H
                 course.step(&format!("{name} at {load} x"));
                 let quiet = noise.quiet(|| {
                     let server = start(name, 1, &[])?;
-                    let mut tally = Tally::new();
-                    let turn = turn(&server, &plan, &mut |one| tally.add(one))?;
-                    Ok((tally, turn))
+                    let (mut tally, mut answered) = (Tally::new(), 0);
+                    let turn = turn(&server, &plan, &mut |one| {
+                        tally.add(one);
+                        let is_within = one.arrived_ns + one.latency_ns <= seconds * 1_000_000_000;
+                        answered += u64::from(one.outcome == Outcome::Answered && is_within);
+                    })?;
+                    Ok(((tally, answered), turn))
                 });
                 match quiet {
-                    Ok((tally, turn)) => {
-                        cells[load_index].push(Sample { tally, turn, seconds: seconds as f64 });
+                    Ok(((tally, answered), turn)) => {
+                        let seconds = seconds as f64;
+                        cells[load_index].push(Sample { tally, answered, turn, seconds });
                     }
                     Err(error) => notes.push(format!("{name} at {load} x, round {}: {error}", round + 1)),
                 }
@@ -95,14 +102,14 @@ fn meaning(habits: Habits, seconds: u64, rounds: usize) -> String {
         "`GET /cpu?ms=1` burns 1 ms of CPU time of its thread. One worker on core 1; the clients are on core 0: Poisson arrivals, \
          the same for all servers, {seconds} s at each load, {rounds} rounds, a new server for each turn. 1 x is \
          {CAPACITY} requests a second, which leaves nothing for the server itself. {connections}. They wait for {} ms \
-         from the moment at which their request was due. {patience}. Goodput is what was answered rightly and in time, a \
+         from the moment at which their request was due. {patience}. Goodput is what was answered rightly, in time and before the load ended, a \
          second: median, least and most of the rounds.",
         DEADLINE.as_millis()
     )
 }
 
 fn per_second(sample: &Sample) -> f64 {
-    sample.tally.answered as f64 / sample.seconds
+    sample.answered as f64 / sample.seconds
 }
 
 fn spread(cell: &Cell, of: impl Fn(&Sample) -> f64) -> Option<Spread> {
@@ -178,8 +185,9 @@ fn latency(rows: &Rows<'_>) -> Table {
 /// Where the core's time went.
 fn account(rows: &Rows<'_>) -> Table {
     let caption = "Where the rest goes, a second: answers that were no 200, clients that gave up, connections that broke, requests \
-                   without a connection; the CPU time of the server, of which what was answered in time is the goodput × 1 ms; \
-                   and the rest of it for each request that was not answered in time.";
+                   without a connection; the CPU time of the server, the work of the handlers included, which asks the \
+                   kernel for its CPU time and so counts as the system's; and for each request that was not answered in \
+                   time, the CPU time beyond what the answered ones take each at the lowest load.";
     let columns = [
         "load",
         "goodput",
@@ -191,10 +199,12 @@ fn account(rows: &Rows<'_>) -> Table {
         "CPU ms",
         "user ms",
         "system ms",
-        "rest, µs a failure",
+        "µs a failure",
     ];
     let mut table = titled(caption, "server", columns.map(str::to_owned));
+    let cpu_s = |sample: &Sample| (sample.turn.user + sample.turn.system) * sample.turn.seconds;
     for (name, cells) in rows {
+        let each = spread(&cells[0], |sample| cpu_s(sample) / sample.tally.answered.max(1) as f64);
         for (cell, load) in cells.iter().zip(LOADS) {
             let rate = |of: fn(&Tally) -> u64| {
                 shown(spread(cell, |sample| of(&sample.tally) as f64 / sample.seconds), 0)
@@ -203,16 +213,17 @@ fn account(rows: &Rows<'_>) -> Table {
             let ms = |of: fn(&Turn) -> f64| {
                 shown(spread(cell, |sample| of(&sample.turn) * 1e3 * sample.turn.seconds / sample.seconds), 0)
             };
-            let rest = spread(cell, |sample| {
-                let turn = &sample.turn;
-                let rest_s =
-                    (turn.user + turn.system) * turn.seconds - sample.tally.answered as f64 / CAPACITY;
-                rest_s * 1e6 / (sample.tally.total() - sample.tally.answered).max(1) as f64
+            let rest = each.and_then(|each| {
+                spread(cell, |sample| {
+                    let failed = sample.tally.total() - sample.tally.answered;
+                    let rest_s = cpu_s(sample) - sample.tally.answered as f64 * each.median;
+                    rest_s * 1e6 / failed.max(1) as f64
+                })
             });
             table.rows.push(vec![
                 (*name).to_owned(),
                 format!("{load} x"),
-                rate(|tally| tally.answered),
+                shown(spread(cell, per_second), 0),
                 rate(|tally| tally.refused),
                 rate(|tally| tally.gave_up),
                 rate(|tally| tally.late),
