@@ -102,8 +102,8 @@ fn meaning(habits: Habits, seconds: u64, rounds: usize) -> String {
         "`GET /cpu?ms=1` burns 1 ms of CPU time of its thread. One worker on core 1; the clients are on core 0: Poisson arrivals, \
          the same for all servers, {seconds} s at each load, {rounds} rounds, a new server for each turn. 1 x is \
          {CAPACITY} requests a second, which leaves nothing for the server itself. {connections}. They wait for {} ms \
-         from the moment at which their request was due. {patience}. Goodput is what was answered rightly, in time and before the load ended, a \
-         second: median, least and most of the rounds.",
+         from the moment at which their request was due. {patience}. Goodput is what was answered \
+         rightly, in time and before the load ended, a second: median, least and most of the rounds.",
         DEADLINE.as_millis()
     )
 }
