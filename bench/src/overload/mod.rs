@@ -60,8 +60,8 @@ const LATE_MS_MAX: f64 = 5.0;
 const OTHERS_MAX: f64 = 0.2;
 /// How often a turn is repeated at most; then the quietest counts, and the report says so.
 const REPEATS_MAX: usize = 2;
-/// As many as are done in a fifth of what a client waits.
-const PIVOT_OPTIONS: &[&str] = &["--trust-class-header", "--queue-max", "50"];
+/// Shedding and everything else is as it is by default.
+const PIVOT_OPTIONS: &[&str] = &["--trust-class-header"];
 
 /// What a server needed for a turn, and how undisturbed the turn was.
 #[derive(Clone, Copy)]

@@ -32,7 +32,9 @@ enum Rejected {
     Malformed(Status),
     /// It could be, but not now.
     Refused(Refusal),
-    /// It is over a limit.
+    /// It is over the only limit: that of its client, by what it costs.
+    OverQuota(ClientKey, u32),
+    /// It is over one of several limits.
     Limited(Verdict<'static>),
 }
 
@@ -115,6 +117,10 @@ where
                 }
             }
             Err(Rejected::Refused(refusal)) => self.refuse(index, refusal),
+            Err(Rejected::OverQuota(client, cost)) => {
+                let verdict = self.shared.policy.refused_by_first(client, cost, self.now);
+                self.refuse_limited(index, &verdict);
+            }
             Err(Rejected::Limited(verdict)) => self.refuse_limited(index, &verdict),
             Err(Rejected::Malformed(status)) => {
                 self.stats.end_request(Outcome::Malformed);
@@ -144,7 +150,11 @@ where
             let cost = request
                 .route()
                 .map_or(1, |route| shared.costs.get(usize::from(route.0)).copied().unwrap_or(1));
-            if !shared.is_limit_plain || shared.limiter.charge(client, cost.into(), self.now).is_err() {
+            if shared.is_limit_plain {
+                if shared.limiter.charge(client, cost.into(), self.now).is_err() {
+                    return Err(Rejected::OverQuota(client, cost.into()));
+                }
+            } else {
                 charge_all(shared, request, peer, client, cost.into(), self.now)?;
             }
         }
