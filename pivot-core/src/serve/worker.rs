@@ -403,6 +403,11 @@ where
         self.stats.accept_errors.add(1);
     }
 
+    /// Tells whether the backend accepts nobody for lack of descriptors.
+    pub fn set_accept_paused(&self, is_paused: bool) {
+        self.stats.accept_paused.set(is_paused.into());
+    }
+
     /// How many of this worker's connections are open.
     pub fn open_count(&self) -> usize {
         self.open_count

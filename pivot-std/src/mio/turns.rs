@@ -260,6 +260,7 @@ impl<S: Stream> Accepting<S> {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.again_at = None;
+                    worker.set_accept_paused(false);
                     return;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -281,6 +282,7 @@ impl<S: Stream> Accepting<S> {
                     drop(listener.accept());
                     self.reserve = File::open("/dev/null").ok();
                     self.again_at = Some(now.plus(ACCEPT_PAUSE));
+                    worker.set_accept_paused(true);
                     return;
                 }
             }
