@@ -19,6 +19,7 @@
 //! }
 //! ```
 
+mod blocking;
 mod error;
 #[cfg(target_os = "linux")]
 pub mod files;

@@ -226,28 +226,32 @@ where
 
     /// Turns a request away; its connection lives on if nothing of the request is still to come.
     pub(super) fn refuse(&mut self, index: u32, refusal: Refusal) {
-        let retry_after_s = retry_after_s(refusal, self.now, roll(&mut self.dice));
-        let short = Short { retry_after_s, ..Short::of(status_of(refusal)) };
-        self.refuse_with(index, refusal, short);
+        self.stats.end_request(Outcome::Refused);
+        self.answer_refusal(index, refusal, None);
     }
 
     /// Turns a request away that is over a limit, and tells its client about the limit.
     #[inline(never)]
     fn refuse_limited(&mut self, index: u32, verdict: &Verdict<'static>) {
-        let refusal = Refusal::RateLimited { retry_at: verdict.decision().retry_at.unwrap_or(self.now) };
-        let retry_after_s = retry_after_s(refusal, self.now, roll(&mut self.dice));
-        let short = Short { retry_after_s, verdict: Some(verdict), ..Short::of(Status::TOO_MANY_REQUESTS) };
-        self.refuse_with(index, refusal, short);
+        self.stats.end_request(Outcome::Refused);
+        let retry_at = verdict.decision().retry_at.unwrap_or(self.now);
+        self.answer_refusal(index, Refusal::RateLimited { retry_at }, Some(verdict));
     }
 
-    #[inline(always)]
-    fn refuse_with(&mut self, index: u32, refusal: Refusal, short: Short<'_>) {
+    /// Says why a request is refused, whose end was counted.
+    pub(super) fn answer_refusal(
+        &mut self,
+        index: u32,
+        refusal: Refusal,
+        verdict: Option<&Verdict<'static>>,
+    ) {
         self.stats.refuse(refusal);
-        self.stats.end_request(Outcome::Refused);
+        let retry_after_s = retry_after_s(refusal, self.now, roll(&mut self.dice));
         let head = self.connections[index as usize].request.as_ref().and_then(|request| request.head);
         let close = self.shared.is_draining()
             || head.is_none_or(|head| !head.keep_alive || head.body != BodyLength::None);
-        self.answer_short(index, Short { close, ..short }, CloseReason::Refused);
+        let short = Short { retry_after_s, verdict, close, ..Short::of(status_of(refusal)) };
+        self.answer_short(index, short, CloseReason::Refused);
     }
 
     /// Answers without a handler.
