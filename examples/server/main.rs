@@ -5,7 +5,9 @@ mod options;
 
 use std::process::ExitCode;
 
-use pivot_std::mio::{Server, drain_on_signals};
+use options::{Backend, Options};
+use pivot_std::mio::{self, Drive, ServerOn, drain_on_signals};
+use pivot_std::tokio;
 
 fn main() -> ExitCode {
     match serve() {
@@ -26,8 +28,15 @@ fn serve() -> Result<u64, String> {
         print!("{}", options::HELP);
         return Ok(0);
     };
+    match options.backend {
+        Backend::Mio => serve_on::<mio::Thread>(options),
+        Backend::Tokio => serve_on::<tokio::Runtime>(options),
+    }
+}
+
+fn serve_on<D: Drive>(options: Options) -> Result<u64, String> {
     let text = |error: pivot_std::Error| error.to_string();
-    let server = Server::bind(&options.listen, options.config).map_err(text)?;
+    let server = ServerOn::<D>::bind(&options.listen, options.config).map_err(text)?;
     let server = server.admin(&options.admin).map_err(text)?;
     let server = if options.commit_memory { server.commit_memory() } else { server };
     drain_on_signals(server.monitor()).map_err(text)?;

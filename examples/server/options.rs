@@ -8,11 +8,19 @@ use pivot_core::admission::shed::Strategy;
 use pivot_core::admission::{LimitBy, LimitSpec, Quota};
 use pivot_core::mode::{Config, Draft, Profile};
 
+/// Who waits for events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Backend {
+    Mio,
+    Tokio,
+}
+
 /// What the command line asks for.
 pub(crate) struct Options {
     pub(crate) listen: String,
     pub(crate) admin: String,
     pub(crate) profile: Profile,
+    pub(crate) backend: Backend,
     pub(crate) config: Config,
     pub(crate) commit_memory: bool,
 }
@@ -27,7 +35,7 @@ Options:
   --admin ADDRESS              where to serve /metrics /health /livez /readyz [127.0.0.1:8081]
   --workers N                  loops, each a thread, 1-64 [one for each core]
   --profile NAME               standard, high, extreme or micro [high]
-  --backend NAME               mio [mio]
+  --backend NAME               who waits for events: mio, or tokio for handlers that await it [mio]
   --connections-max N          most open connections; the next one is closed at once
   --connections-per-client N   most open connections from one address
   --concurrency-max N          most requests with a handler at one time
@@ -69,7 +77,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Option<Op
     let quota = Quota::new(PLENTY, Duration::from_secs(1), PLENTY).map_err(|error| error.to_string())?;
     let mut draft = Draft { workers: cores, quota, ..profile.draft() };
     let (mut listen, mut admin) = ("127.0.0.1:8080".to_owned(), "127.0.0.1:8081".to_owned());
-    let mut commit_memory = false;
+    let (mut backend, mut commit_memory) = (Backend::Mio, false);
     let mut limits = Vec::new();
     let mut rest = arguments.into_iter();
     while let Some(option) = rest.next() {
@@ -124,8 +132,13 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Option<Op
             "--listen" => listen = value,
             "--admin" => admin = value,
             "--workers" => draft.workers = number()?,
-            "--backend" if value == "mio" => {}
-            "--backend" => return Err(format!("--backend {value}: the only backend here is mio")),
+            "--backend" => {
+                backend = match value.as_str() {
+                    "mio" => Backend::Mio,
+                    "tokio" => Backend::Tokio,
+                    _ => return Err(format!("--backend {value}: the backends are mio and tokio")),
+                }
+            }
             "--connections-max" => {
                 // The cap for each client is off unless it is set, whatever the cap in all.
                 if draft.connections_per_client >= draft.connections_max {
@@ -175,7 +188,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Option<Op
     // For as long as the server runs, and that is as long as the process.
     draft.limits = limits.leak();
     let config = draft.build().map_err(|error| error.to_string())?;
-    Ok(Some(Options { listen, admin, profile, config, commit_memory }))
+    Ok(Some(Options { listen, admin, profile, backend, config, commit_memory }))
 }
 
 /// `N/SECONDS[:BURST]`; the burst is N if it is left out.
@@ -244,7 +257,7 @@ mod tests {
 
     #[test]
     fn every_option_of_the_help_reaches_its_field() {
-        let line = "--listen 127.0.0.1:1 --admin 127.0.0.1:2 --workers 3 --profile standard --backend mio \
+        let line = "--listen 127.0.0.1:1 --admin 127.0.0.1:2 --workers 3 --profile standard --backend tokio \
             --connections-max 40 --connections-per-client 5 --concurrency-max 60 --queue-max 70 --head-max 8000 \
             --blocking-threads 3 --blocking-queue-max 7 --body-max 90 --rate-limit 10/60:4 --rate-limit-shadow --key-limit x-api-key=5/1 --trusted-hops 2 \
             --queue-timeout 300 --shed adaptive --shed-target 30 --predict --limit-law vegas --trust-class-header \
@@ -253,6 +266,7 @@ mod tests {
         let config = options.config;
         assert_eq!((options.listen.as_str(), options.admin.as_str()), ("127.0.0.1:1", "127.0.0.1:2"));
         assert_eq!((options.profile, options.commit_memory), (Profile::Standard, true));
+        assert_eq!(options.backend, Backend::Tokio);
         assert_eq!((config.workers, config.connections_max, config.connections_per_client), (3, 40, 5));
         assert_eq!((config.concurrency_max, config.queue_max), (60, 70));
         assert_eq!((config.blocking_threads, config.blocking_queue_max), (3, 7));
@@ -290,7 +304,7 @@ mod tests {
             ("--trusted-hops 17", "client.hops is 17, but has to be in 0-16"),
             ("--rate-limit 5", "--rate-limit 5: it has to look like 100/60 or 100/60:10"),
             ("--head-max 100", "head_size_max is 100, but has to be in 256-65535"),
-            ("--backend tokio", "--backend tokio: the only backend here is mio"),
+            ("--backend epoll", "--backend epoll: the backends are mio and tokio"),
         ] {
             assert_eq!(parsed(line).err().as_deref(), Some(said), "{line}");
         }

@@ -59,7 +59,14 @@ fn ask(address: &str, path: &str) -> TcpStream {
 
 #[test]
 fn it_says_where_it_listens_and_what_it_takes_and_drains_on_ctrl_c() {
-    let (mut child, address, mut output) = start(&["--profile", "micro", "--workers", "1"]);
+    for backend in ["mio", "tokio"] {
+        says_what_it_takes_and_drains_on_ctrl_c(backend);
+    }
+}
+
+fn says_what_it_takes_and_drains_on_ctrl_c(backend: &str) {
+    let (mut child, address, mut output) =
+        start(&["--profile", "micro", "--workers", "1", "--backend", backend]);
     let mut slow = ask(&address, "/slow?ms=300");
     let mut said = String::new();
     while !said.contains("  total ") {

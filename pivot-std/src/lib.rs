@@ -1,6 +1,7 @@
 //! Pivot on an operating system: sockets, a clock, threads and signals for `pivot-core`.
 //!
-//! [`mio::Server`] is the place to start. This crate moves bytes and wakes tasks; what a request is worth is decided
+//! [`mio::Server`] is the place to start; `tokio::Server` (feature `tokio`) is the same server for handlers that await
+//! what tokio has. This crate moves bytes and wakes tasks; what a request is worth is decided
 //! in `pivot-core`.
 //!
 //! ```no_run
@@ -25,6 +26,8 @@ pub mod files;
 mod heap;
 mod host;
 pub mod mio;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 
 /// The README's code compiles.
 #[cfg(doctest)]

@@ -36,7 +36,7 @@ struct Process {
 impl Process {
     fn start(connections_max: usize) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "server_process", "--nocapture", "--test-threads=1"])
+            .args(["server_process", "--nocapture", "--test-threads=1"])
             .env("PIVOT_TEST_CONNECTIONS_MAX", connections_max.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -1,4 +1,4 @@
-//! The mio backend over real sockets: A2, A5, C5, C6b, E1, P2.
+//! A backend over real sockets: A2, A5, C5, C6b, E1, P2.
 
 mod common;
 
@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use common::{Client, draft, reset, start, until};
+use common::{Client, begin, draft, reset, start, until};
+use pivot_core::admission::shed::{ShedConfig, Strategy};
 use pivot_core::app::{App, Request, Response, SendError, Sent, get};
 use pivot_core::mode::Draft;
 use pivot_core::monitor::Outcome;
@@ -193,14 +194,39 @@ fn the_admin_listener_answers_while_the_only_worker_is_busy() {
 }
 
 #[test]
+fn a_server_that_ends_answers_everyone_whose_request_has_come() {
+    let shed = ShedConfig { strategy: Strategy::PRIORITY, ..draft().shed };
+    let server = start(Draft { queue_max: 400, shed, ..draft() }, example);
+    let mut resting: Vec<Client> = (0..40).map(|_| server.connect()).collect();
+    for client in &mut resting {
+        assert_eq!(client.get("/").0, 200);
+    }
+    let mut silent = server.connect();
+    // The only worker looks at nothing while this runs, so all that follows is in the kernel's hands when the end comes.
+    let mut busy = server.connect();
+    busy.send(b"GET /cpu?ms=500 HTTP/1.1\r\nHost: a\r\n\r\n");
+    let shared = server.monitor.shared().unwrap();
+    until(|| shared.running_count() == 1);
+    let mut waiting: Vec<Client> = (0..200).map(|_| server.connect()).collect();
+    for client in resting.iter_mut().chain(&mut waiting) {
+        client.send(b"GET /users/1 HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    let address = server.address;
+    let ended = server.end();
+    assert_eq!(busy.answer().0, 200);
+    for client in resting.iter_mut().chain(&mut waiting) {
+        let head = client.head();
+        assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("connection: close\r\n"), "{head}");
+    }
+    assert_eq!(silent.rest(), "");
+    assert_eq!((ended.cut_count, ended.totals.outcome(Outcome::Success)), (0, 281));
+    assert!(std::net::TcpStream::connect(address).is_err(), "the port is closed");
+}
+
+#[test]
 fn an_end_that_is_asked_for_while_the_server_starts_is_not_lost() {
     for _ in 0..20 {
-        let server =
-            Server::bind("127.0.0.1:0", draft().build().unwrap()).unwrap().admin("127.0.0.1:0").unwrap();
-        let monitor = server.monitor();
-        let running = std::thread::spawn(move || server.run(example).unwrap());
-        monitor.drain();
-        assert_eq!(running.join().unwrap().totals.requests, 0);
+        assert_eq!(begin(draft(), example).end().totals.requests, 0);
     }
 }
 

@@ -127,15 +127,29 @@ fn tests() -> Result<String, String> {
 fn docs() -> Result<String, String> {
     run::logged(
         "docs",
-        run::cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"),
+        run::cargo()
+            .args(["doc", "--workspace", "--no-deps", "--features", "pivot-std/tokio"])
+            .env("RUSTDOCFLAGS", "-D warnings"),
     )?;
     run::logged("doc-tests", run::cargo().args(["test", "--workspace", "--doc"])).map(|log| counted(&log))
 }
 
 fn release() -> Result<String, String> {
     run::logged("server", run::cargo().args(["build", "--release", "--example", "server"]))?;
-    run::logged("release", run::cargo().args(["test", "--release", "-p", "pivot-std", "-p", "pivot-sim"]))
-        .map(|log| counted(&log))
+    run::logged(
+        "release",
+        run::cargo().args([
+            "test",
+            "--release",
+            "-p",
+            "pivot-std",
+            "-p",
+            "pivot-sim",
+            "--features",
+            "pivot-std/tokio",
+        ]),
+    )
+    .map(|log| counted(&log))
 }
 
 /// Runs each fuzz target for so long, two at a time.

@@ -101,6 +101,12 @@ impl<'s> Export<'s> {
                 out.counter("pivot_connections_accepted", &[], self.totals.accepted)?;
                 out.family("pivot_accept_errors", "counter", "Errors of accepting connections.")?;
                 out.counter("pivot_accept_errors", &[], self.totals.accept_errors)?;
+                out.family(
+                    "pivot_accept_paused",
+                    "gauge",
+                    "Workers that accept nobody for lack of descriptors.",
+                )?;
+                out.gauge("pivot_accept_paused", &[], self.totals.accept_paused)?;
                 out.family("pivot_received_bytes", "counter", "Bytes read from clients.")?;
                 out.counter("pivot_received_bytes", &[], self.totals.received_bytes)?;
                 out.family("pivot_sent_bytes", "counter", "Bytes written to clients.")?;

@@ -19,6 +19,8 @@ pub struct WorkerStats {
     pub accepted: Counter,
     /// Errors of accepting, descriptors that ran out included.
     pub accept_errors: Counter,
+    /// Whether the worker accepts nobody, because there are no descriptors: 0 or 1.
+    pub accept_paused: Counter,
     /// Buffers for heads that the worker keeps to itself.
     pub heads_cached: Counter,
     /// Buffers for answers that the worker keeps to itself.
@@ -60,6 +62,7 @@ impl WorkerStats {
             connections: Counter::new(),
             accepted: Counter::new(),
             accept_errors: Counter::new(),
+            accept_paused: Counter::new(),
             heads_cached: Counter::new(),
             answers_cached: Counter::new(),
             shed_wait_us: Counter::new(),
@@ -113,6 +116,8 @@ pub struct Totals {
     pub accepted: u64,
     /// Errors of accepting.
     pub accept_errors: u64,
+    /// Workers that accept nobody for now, because there are no descriptors.
+    pub accept_paused: u64,
     /// Bytes that were read.
     pub received_bytes: u64,
     /// Bytes that were written.
@@ -138,6 +143,7 @@ impl Totals {
             totals.connections += stats.connections.get();
             totals.accepted += stats.accepted.get();
             totals.accept_errors += stats.accept_errors.get();
+            totals.accept_paused += stats.accept_paused.get();
             totals.received_bytes += stats.received_bytes.get();
             totals.sent_bytes += stats.sent_bytes.get();
         }

@@ -38,8 +38,6 @@ pub enum AcceptError {
     Full,
     /// The client has as many as `connections_per_client`.
     PerClient,
-    /// The server is about to end.
-    Draining,
 }
 
 /// One loop's share of a server.
@@ -211,7 +209,8 @@ where
         })
     }
 
-    /// Takes a new connection. Its first readiness has to be reported like any other.
+    /// Takes a new connection. Its first readiness has to be reported like any other. While the server drains, it is served
+    /// if its request has come by the next turn, and closed if not.
     ///
     /// At the cap, this worker's longest idle connection makes room.
     ///
@@ -225,9 +224,6 @@ where
             worker.stats.close(CloseReason::OverCap);
             error
         };
-        if self.shared.is_draining() {
-            return Err((socket, refused(self, AcceptError::Draining)));
-        }
         let key = ClientKey::of_address(peer.ip(), self.shared.seed);
         let mut permit = self.shared.connections.try_open(key);
         if matches!(permit, Err("connections_max")) && self.evict_idle() {
@@ -307,10 +303,22 @@ where
             self.clear_caches();
         }
         if self.shared.is_draining() {
-            while let Some(index) = self.first_idle() {
+            self.end_idle();
+        }
+    }
+
+    /// Closes the connections that rest, but for those whose next request has come already.
+    #[cold]
+    fn end_idle(&mut self) {
+        // Bounded: each round takes a connection out of its rest, and while the server drains none comes back to it.
+        while let Some(index) = self.first_idle() {
+            self.connections[index as usize].is_readable = true;
+            self.receive(index);
+            if self.connections[index as usize].phase == Phase::Idle {
                 self.close(index, CloseReason::Drained);
             }
         }
+        self.refuse_displaced();
     }
 
     /// The second phase of a turn: runs handlers, in the order of their classes, for one slice of time.
@@ -393,6 +401,11 @@ where
     /// Counts an error of accepting.
     pub fn count_accept_error(&self) {
         self.stats.accept_errors.add(1);
+    }
+
+    /// Tells whether the backend accepts nobody for lack of descriptors.
+    pub fn set_accept_paused(&self, is_paused: bool) {
+        self.stats.accept_paused.set(is_paused.into());
     }
 
     /// How many of this worker's connections are open.

@@ -1,7 +1,7 @@
 //! The admin listener: a small server of its own, on a thread of its own.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use mio::Poll;
 use mio::net::TcpListener;
@@ -13,7 +13,8 @@ use pivot_core::serve::{self, Shared, Worker};
 use pivot_core::time::Duration;
 
 use super::Monitor;
-use super::turns::{self, PollWaker};
+use super::socket::TcpSocket;
+use super::turns::{Drive, PollWaker, Thread, Turns};
 use crate::{Error, Heap, StdHost, random_seed};
 
 /// Runs the admin listener until its server ends.
@@ -39,7 +40,8 @@ fn run_app<R: Routes + 'static>(
         monitor.end_admin();
     }
     let worker = Worker::new(&mut heap, shared, 0, app(), StdHost::new(), waker, serve::run::<R>)?;
-    turns::run(worker, poll, listener, shared, &Arc::new(AtomicU64::new(0)))
+    Turns::new(worker, poll, listener, std::convert::identity::<TcpSocket>, shared, &Arc::default())
+        .and_then(|turns| Thread::drive(turns, waker))
         .map_err(|source| Error::System { what: "wait for events", source })
 }
 

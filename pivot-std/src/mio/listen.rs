@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, Type};
 use crate::Error;
 
 /// How many clients the kernel holds that nobody has accepted yet.
-const BACKLOG: i32 = 4_096;
+pub(super) const BACKLOG: i32 = 4_096;
 /// Descriptors for everything that is not a client: pollers, wakers, listeners, logs, and a reserve.
 const DESCRIPTORS_BESIDE: u64 = 64;
 
@@ -47,11 +47,12 @@ fn open(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     Ok(TcpListener::from_std(socket.into()))
 }
 
-/// Raises the soft limit of descriptors to the hard one, and makes sure that it suffices.
-pub(super) fn reserve_descriptors(connections_max: usize, workers: usize) -> Result<(), Error> {
+/// Raises the soft limit of descriptors to the hard one, and makes sure that it suffices for the connections, and for
+/// `others` that workers need.
+pub(super) fn reserve_descriptors(connections_max: usize, others: u64) -> Result<(), Error> {
     let limit = getrlimit(Resource::Nofile);
     let hard = limit.maximum.unwrap_or(u64::MAX);
-    let needed = connections_max as u64 + workers as u64 * 4 + DESCRIPTORS_BESIDE;
+    let needed = connections_max as u64 + others + DESCRIPTORS_BESIDE;
     if needed > hard {
         return Err(Error::Descriptors { needed, limit: hard });
     }

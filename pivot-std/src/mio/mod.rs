@@ -1,10 +1,13 @@
 //! The server on mio: one loop for each worker, edge-triggered.
+//!
+//! A loop is [`Turns`], and a [`Drive`] waits between two of them: here the thread itself, elsewhere a runtime.
 
 mod admin;
 mod listen;
 mod socket;
 mod turns;
 
+use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -20,15 +23,18 @@ use pivot_core::monitor::{Format, Totals};
 use pivot_core::serve::{self, Offload, Shared, StartError, Station, Worker};
 use pivot_core::storage::{Arena, Budget};
 
-pub use socket::TcpSocket;
+pub use socket::{Stream, TcpSocket};
+pub use turns::{Drive, PollWaker, Thread, Turn, Turns};
 
 use crate::blocking::{self, Desk};
 use crate::{Error, Heap, StdHost, random_seed};
-use turns::PollWaker;
 
-/// A server that is about to run.
+/// The server whose threads wait for nothing but its own events.
+pub type Server = ServerOn<Thread>;
+
+/// A server that is about to run, moved on by `D`.
 #[derive(Debug)]
-pub struct Server {
+pub struct ServerOn<D> {
     config: Config,
     listeners: Vec<TcpListener>,
     address: SocketAddr,
@@ -36,6 +42,7 @@ pub struct Server {
     monitor: Monitor,
     on_start: Option<fn(&Budget)>,
     commits_memory: bool,
+    drive: PhantomData<D>,
 }
 
 /// How a server has ended.
@@ -47,17 +54,26 @@ pub struct Ended {
     pub totals: Totals,
 }
 
-impl Server {
+impl<D: Drive> ServerOn<D> {
     /// Listens at an address, `config.workers` times.
     ///
     /// # Errors
     /// [`Error`] if the address cannot be had, or there are fewer descriptors than `connections_max` needs.
     pub fn bind(address: &str, config: Config) -> Result<Self, Error> {
-        listen::reserve_descriptors(config.connections_max, config.workers)?;
+        listen::reserve_descriptors(config.connections_max, config.workers as u64 * D::DESCRIPTORS)?;
         let listeners = listen::listen(address, config.workers)?;
         let address = address_of(&listeners[0], address)?;
         let monitor = Monitor { server: Box::leak(Box::default()) };
-        Ok(Self { config, listeners, address, admin: None, monitor, on_start: None, commits_memory: false })
+        Ok(Self {
+            config,
+            listeners,
+            address,
+            admin: None,
+            monitor,
+            on_start: None,
+            commits_memory: false,
+            drive: PhantomData,
+        })
     }
 
     /// Listens at another address for `/metrics`, `/health`, `/livez` and `/readyz`, on a thread of its own: they answer
@@ -129,11 +145,13 @@ impl Server {
         let (heap, app, cut_count) = (&heap, &app, &cut_count);
         let mut pollers = Vec::new();
         for _ in &self.listeners {
-            pollers.push(turns::poller()?);
+            pollers.push(turns::poller::<D>()?);
         }
-        let admin =
-            self.admin.map(|(listener, _)| turns::poller().map(|poller| (listener, poller))).transpose()?;
-        let wakers = pollers.iter().map(|(_, waker)| *waker).collect();
+        let admin = self
+            .admin
+            .map(|(listener, _)| turns::poller::<Thread>().map(|poller| (listener, poller)))
+            .transpose()?;
+        let wakers = pollers.iter().map(|(_, waker)| *waker as &'static (dyn Notify + Send)).collect();
         let running = Running { shared, wakers, admin_waker: admin.as_ref().map(|(_, (_, waker))| *waker) };
         // Nobody but this function sets it, and a server runs once.
         let _ = self.monitor.server.running.set(running);
@@ -156,7 +174,9 @@ impl Server {
                                 .map_err(Error::from)
                         });
                         report.wait();
-                        turns::run(worker?, poll, listener, shared, cut_count)
+                        let make = std::convert::identity::<TcpSocket>;
+                        Turns::new(worker?, poll, listener, make, shared, cut_count)
+                            .and_then(|turns| D::drive(turns, waker))
                             .map_err(|source| Error::System { what: "wait for events", source })
                     })
                 })
@@ -230,7 +250,7 @@ struct Cellar {
 
 struct Running {
     shared: &'static Shared,
-    wakers: Vec<&'static PollWaker>,
+    wakers: Vec<&'static (dyn Notify + Send)>,
     admin_waker: Option<&'static PollWaker>,
 }
 

@@ -14,6 +14,18 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 #[derive(Debug)]
 pub struct TcpSocket(pub(super) TcpStream);
 
+/// What a worker reads and writes, on top of a TCP stream: the stream itself, or one that ciphers.
+pub trait Stream: Socket + 'static {
+    /// The stream whose readiness counts.
+    fn transport(&mut self) -> &mut TcpSocket;
+}
+
+impl Stream for TcpSocket {
+    fn transport(&mut self) -> &mut TcpSocket {
+        self
+    }
+}
+
 impl Socket for TcpSocket {
     fn read(&mut self, into: &mut [u8]) -> Result<usize, Io> {
         loop {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,11 +15,13 @@ use pivot_core::exec::Notify;
 use pivot_core::serve::{Admitted, Readiness, Shared, Token, Worker};
 use pivot_core::time::Instant;
 
-use super::socket::TcpSocket;
+use super::listen::BACKLOG;
+use super::socket::{Stream, TcpSocket};
 use crate::{Error, StdHost};
 
 /// Interrupts a poller's wait.
-pub(super) struct PollWaker(pub(super) Waker);
+#[derive(Debug)]
+pub struct PollWaker(Waker);
 
 impl Notify for PollWaker {
     fn notify(&self) {
@@ -27,67 +30,185 @@ impl Notify for PollWaker {
     }
 }
 
-/// A poller and what interrupts its wait.
-pub(super) fn poller() -> Result<(Poll, &'static PollWaker), Error> {
+/// A poller and what interrupts the wait for it.
+pub(super) fn poller<D: Drive>() -> Result<(Poll, &'static D::Waker), Error> {
     let failed = |source| Error::System { what: "make a poller", source };
     let poll = Poll::new().map_err(failed)?;
-    let waker = Waker::new(poll.registry(), WAKER).map_err(failed)?;
-    Ok((poll, Box::leak(Box::new(PollWaker(waker)))))
+    let waker = D::waker(&poll).map_err(failed)?;
+    Ok((poll, Box::leak(Box::new(waker))))
 }
 
-/// Runs a worker until the server has drained; answers how many connections were cut off.
-pub(super) fn run<R, M, F>(
-    mut worker: Worker<TcpSocket, StdHost, R, M, F>,
-    mut poll: Poll,
-    mut listener: TcpListener,
+/// What moves a worker's turns on: the thread that waits for its poller, or a runtime that does other things beside.
+pub trait Drive: 'static {
+    /// Descriptors for each worker: its poller, its waker, its listener, and what else the wait needs.
+    const DESCRIPTORS: u64;
+
+    /// Interrupts its wait.
+    type Waker: Notify + Send + 'static;
+
+    /// What interrupts the wait for `poll`.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn waker(poll: &Poll) -> io::Result<Self::Waker>;
+
+    /// Takes turns until the server has drained.
+    ///
+    /// # Errors
+    /// Those of the system, when the worker cannot wait for events.
+    fn drive<S, R, M, F>(turns: Turns<S, R, M, F>, waker: &'static Self::Waker) -> io::Result<()>
+    where
+        S: Stream,
+        R: Routes + 'static,
+        M: Fn(Admitted<R>) -> F,
+        F: Future<Output = ()>;
+}
+
+/// The thread itself waits for the poller.
+#[derive(Debug)]
+pub struct Thread;
+
+impl Drive for Thread {
+    const DESCRIPTORS: u64 = 4;
+
+    type Waker = PollWaker;
+
+    fn waker(poll: &Poll) -> io::Result<PollWaker> {
+        Waker::new(poll.registry(), WAKER).map(PollWaker)
+    }
+
+    fn drive<S, R, M, F>(mut turns: Turns<S, R, M, F>, _waker: &'static PollWaker) -> io::Result<()>
+    where
+        S: Stream,
+        R: Routes + 'static,
+        M: Fn(Admitted<R>) -> F,
+        F: Future<Output = ()>,
+    {
+        loop {
+            let wait = turns.next_at().map(|at| turns.until(at));
+            if turns.turn(wait)? == Turn::Drained {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// What a turn has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// There will be more.
+    GoesOn,
+    /// The server has drained, and every connection is closed.
+    Drained,
+}
+
+/// A worker with its poller and its listener, whoever moves it on.
+pub struct Turns<S: 'static, R: Routes + 'static, M, F: 'static> {
+    worker: Worker<S, StdHost, R, M, F>,
+    poll: Poll,
+    events: Events,
+    accepting: Accepting<S>,
+    drain_until: Option<Instant>,
     shared: &'static Shared,
-    cut_count: &Arc<AtomicU64>,
-) -> io::Result<()>
+    cut_count: Arc<AtomicU64>,
+}
+
+impl<S: 'static, R: Routes + 'static, M, F: 'static> std::fmt::Debug for Turns<S, R, M, F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Turns").field("drain_until", &self.drain_until).finish_non_exhaustive()
+    }
+}
+
+impl<S, R, M, F> Turns<S, R, M, F>
 where
+    S: Stream,
     R: Routes + 'static,
     M: Fn(Admitted<R>) -> F,
     F: Future<Output = ()>,
 {
-    poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-    let mut accepting =
-        Accepting { listener: Some(listener), reserve: File::open("/dev/null").ok(), again_at: None };
-    let mut events = Events::with_capacity(EVENTS_MAX);
-    let mut drain_until = None;
-    loop {
-        let timeout = earliest(earliest(worker.poll_timeout(), accepting.again_at), drain_until);
-        let mut wait = timeout.map(|at| Duration::from_micros(at.micros_since(worker.now())));
-        if wait != Some(Duration::ZERO) && !worker.prepare_sleep() {
-            wait = Some(Duration::ZERO);
-        }
-        if let Err(error) = poll.poll(&mut events, wait)
+    /// Listens for the worker. `make` makes a stream of what was accepted; connections that the end cuts off are added to `cut_count`.
+    pub(super) fn new(
+        worker: Worker<S, StdHost, R, M, F>,
+        poll: Poll,
+        mut listener: TcpListener,
+        make: fn(TcpSocket) -> S,
+        shared: &'static Shared,
+        cut_count: &Arc<AtomicU64>,
+    ) -> io::Result<Self> {
+        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        let reserve = File::open("/dev/null").ok();
+        Ok(Self {
+            worker,
+            poll,
+            events: Events::with_capacity(EVENTS_MAX),
+            accepting: Accepting { listener: Some(listener), make, reserve, again_at: None },
+            drain_until: None,
+            shared,
+            cut_count: Arc::clone(cut_count),
+        })
+    }
+
+    /// When the next turn is due, if nothing happens before; a moment that has passed means at once.
+    ///
+    /// The worker counts on being told of wake-ups from here on: the next call has to be [`Turns::turn`], after a wait.
+    pub fn next_at(&self) -> Option<Instant> {
+        let next = earliest(earliest(self.worker.poll_timeout(), self.accepting.again_at), self.drain_until);
+        let is_due = next.is_some_and(|at| at <= self.worker.now());
+        if !is_due && !self.worker.prepare_sleep() { Some(self.worker.now()) } else { next }
+    }
+
+    /// How far a moment is from the start of the last turn.
+    pub fn until(&self, at: Instant) -> Duration {
+        Duration::from_micros(at.micros_since(self.worker.now()))
+    }
+
+    /// Another descriptor of the poller: readable when a turn would find events.
+    ///
+    /// # Errors
+    /// Those of the system, when there are no more descriptors.
+    pub fn descriptor(&self) -> io::Result<OwnedFd> {
+        self.poll.registry().as_fd().try_clone_to_owned()
+    }
+
+    /// Waits for events, for as long as `wait`, and does one turn of work.
+    ///
+    /// # Errors
+    /// Those of the system, when it cannot wait.
+    pub fn turn(&mut self, wait: Option<Duration>) -> io::Result<Turn> {
+        if let Err(error) = self.poll.poll(&mut self.events, wait)
             && error.kind() != io::ErrorKind::Interrupted
         {
             return Err(error);
         }
+        let worker = &mut self.worker;
         worker.end_sleep();
         worker.begin_turn();
-        for event in &events {
+        for event in &self.events {
             match event.token() {
                 WAKER => {}
-                LISTENER => accepting.again_at = Some(Instant::ZERO),
+                LISTENER => self.accepting.again_at = Some(Instant::ZERO),
                 token => worker.handle_ready(token_of(token), readiness_of(event)),
             }
         }
         let now = worker.now();
-        if accepting.again_at.is_some_and(|at| at <= now) {
-            accepting.accept(&mut worker, &poll, now);
+        let is_draining = self.shared.is_draining();
+        if is_draining {
+            // Who was let in by the kernel before the end has a right to an answer; from here on the port is closed.
+            self.accepting.accept(worker, &self.poll, BACKLOG as usize, now);
+            self.accepting.listener = None;
+            self.accepting.again_at = None;
+        } else if self.accepting.again_at.is_some_and(|at| at <= now) {
+            self.accepting.accept(worker, &self.poll, ACCEPTS_MAX, now);
         }
         worker.run();
-        if shared.is_draining() {
-            // The backlog was accepted and refused above; from here on the port is closed.
-            accepting.listener = None;
-            accepting.again_at = None;
-            let until = *drain_until.get_or_insert(now.plus(shared.config().timeouts.drain));
+        if is_draining {
+            let until = *self.drain_until.get_or_insert(now.plus(self.shared.config().timeouts.drain));
             if worker.open_count() == 0 || now >= until {
-                cut_count.fetch_add(worker.close_all() as u64, Ordering::Relaxed);
-                return Ok(());
+                self.cut_count.fetch_add(worker.close_all() as u64, Ordering::Relaxed);
+                return Ok(Turn::Drained);
             }
         }
+        Ok(Turn::GoesOn)
     }
 }
 
@@ -99,35 +220,47 @@ fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
 }
 
 /// The listening side of a worker.
-struct Accepting {
+struct Accepting<S> {
     listener: Option<TcpListener>,
+    make: fn(TcpSocket) -> S,
     /// A descriptor to give up when there are no others: for telling a client no.
     reserve: Option<File>,
     /// When to accept again. An edge is told once, so who stops early has to come back by himself.
     again_at: Option<Instant>,
 }
 
-impl Accepting {
-    fn accept<R, M, F>(&mut self, worker: &mut Worker<TcpSocket, StdHost, R, M, F>, poll: &Poll, now: Instant)
-    where
+impl<S: Stream> Accepting<S> {
+    /// Accepts who waits, up to `count_max` of them.
+    fn accept<R, M, F>(
+        &mut self,
+        worker: &mut Worker<S, StdHost, R, M, F>,
+        poll: &Poll,
+        count_max: usize,
+        now: Instant,
+    ) where
         R: Routes + 'static,
         M: Fn(Admitted<R>) -> F,
         F: Future<Output = ()>,
     {
         let Some(listener) = &self.listener else { return };
-        for _ in 0..ACCEPTS_MAX {
+        for _ in 0..count_max {
             match listener.accept() {
                 Ok((stream, peer)) => {
-                    let Ok(token) = worker.accept(TcpSocket(stream), peer) else { continue };
+                    let Ok(token) = worker.accept((self.make)(TcpSocket(stream)), peer) else { continue };
                     let Some(socket) = worker.socket_mut(token) else { continue };
                     let interest = Interest::READABLE | Interest::WRITABLE;
-                    if poll.registry().register(&mut socket.0, mio_token(token), interest).is_err() {
+                    if poll
+                        .registry()
+                        .register(&mut socket.transport().0, mio_token(token), interest)
+                        .is_err()
+                    {
                         worker.count_accept_error();
                         worker.handle_ready(token, Readiness { reset: true, ..Readiness::default() });
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.again_at = None;
+                    worker.set_accept_paused(false);
                     return;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -149,6 +282,7 @@ impl Accepting {
                     drop(listener.accept());
                     self.reserve = File::open("/dev/null").ok();
                     self.again_at = Some(now.plus(ACCEPT_PAUSE));
+                    worker.set_accept_paused(true);
                     return;
                 }
             }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use pivot_core::admission::Quota;
 use pivot_core::app::{App, Routes};
 use pivot_core::mode::{Draft, Profile};
-use pivot_std::mio::{Ended, Monitor, Server};
+use pivot_std::mio::{Drive, Ended, Monitor, ServerOn, Thread};
 
 /// Longer than anything here takes on a busy machine: who reaches it hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -26,12 +26,31 @@ pub fn draft() -> Draft {
     Draft { quota: plenty, breaker: None, ..Profile::Standard.draft() }
 }
 
+/// Starts a server, and waits until it serves.
 pub fn start<R: Routes + 'static>(draft: Draft, app: impl Fn() -> App<R> + Send + Sync + 'static) -> Running {
-    let server = Server::bind("127.0.0.1:0", draft.build().unwrap()).unwrap().admin("127.0.0.1:0").unwrap();
+    let running = begin(draft, app);
+    // The admin listener starts last.
+    assert_eq!(Client::connect(running.admin.unwrap()).get("/livez").0, 200);
+    running
+}
+
+/// Starts a server: on tokio if the test's name says so, which is how one list of cases serves for every backend.
+pub fn begin<R: Routes + 'static>(draft: Draft, app: impl Fn() -> App<R> + Send + Sync + 'static) -> Running {
+    #[cfg(feature = "tokio")]
+    if env!("CARGO_CRATE_NAME").starts_with("tokio_") {
+        return begin_on::<pivot_std::tokio::Runtime, R>(draft, app);
+    }
+    begin_on::<Thread, R>(draft, app)
+}
+
+fn begin_on<D: Drive + Send, R: Routes + 'static>(
+    draft: Draft,
+    app: impl Fn() -> App<R> + Send + Sync + 'static,
+) -> Running {
+    let server = ServerOn::<D>::bind("127.0.0.1:0", draft.build().unwrap()).unwrap();
+    let server = server.admin("127.0.0.1:0").unwrap();
     let (address, admin, monitor) = (server.local_address(), server.admin_address(), server.monitor());
     let thread = std::thread::spawn(move || server.run(app).unwrap());
-    // The admin listener starts last.
-    assert_eq!(Client::connect(admin.unwrap()).get("/livez").0, 200);
     Running { address, admin, monitor, thread }
 }
 

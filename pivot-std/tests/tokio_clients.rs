@@ -1,0 +1,5 @@
+//! The cases of `clients.rs`, on tokio: P3.
+#![cfg(feature = "tokio")]
+
+#[path = "clients.rs"]
+mod cases;

@@ -1,0 +1,5 @@
+//! The cases of `descriptors.rs`, on tokio: P3.
+#![cfg(feature = "tokio")]
+
+#[path = "descriptors.rs"]
+mod cases;
