@@ -25,6 +25,7 @@ mod transfer;
 mod worker;
 
 pub use exchange::{Admitted, run};
+pub use refuse::{retry_after_s, status_of};
 pub use shared::{Shared, StartError};
 pub use socket::{Host, Io, Panicked, Readiness, Socket};
 pub use worker::{AcceptError, Token, Worker};
