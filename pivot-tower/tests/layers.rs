@@ -2,17 +2,22 @@
 
 use std::convert::Infallible;
 use std::future::{Pending, Ready, pending, ready};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use http::{Request, Response};
+use pivot_core::admission::classify::ClientIdentity;
 use pivot_core::admission::concurrency::{LimitConfig, LimitLaw};
-use pivot_core::admission::{BreakerConfig, BreakerState, Class, Refusal, ShedConfig};
+use pivot_core::admission::{
+    BreakerConfig, BreakerState, Class, ClientKey, Part, Quota, Refusal, Seed, ShedConfig,
+};
 use pivot_core::monitor::Outcome;
 use pivot_tower::{
-    Answered, BreakerLayer, ConcurrencyLimitLayer, HttpRequests, MonitorLayer, ShedLayer, ShedOptions,
+    Answered, BreakerLayer, ConcurrencyLimitLayer, HttpRequests, MonitorLayer, RateLimitLayer, Refused,
+    ShedLayer, ShedOptions,
 };
 use tower::{Layer, Service, ServiceBuilder, service_fn};
 
@@ -237,4 +242,40 @@ fn readiness_is_that_of_the_service_inside() {
         .layer(ConcurrencyLimitLayer::new(1))
         .service(NeverReady);
     assert!(service.poll_ready(&mut Context::from_waker(std::task::Waker::noop())).is_pending());
+}
+
+#[test]
+fn a_client_behind_a_trusted_proxy_is_told_by_the_place_in_the_list_that_the_proxy_wrote() {
+    let hop = ClientIdentity::x_forwarded_for(1);
+    let requests = HttpRequests { identity: hop, ..HttpRequests::default() };
+    let quota = Quota::new(1, Duration::from_secs(3_600), 1).unwrap();
+    let layer = RateLimitLayer::new(quota, 100).describe(requests);
+    let mut service = layer.layer(service_fn(|_: Request<()>| with_status(200)));
+    let mut status = |lines: &[&str]| {
+        let mut request = lines
+            .iter()
+            .fold(Request::builder(), |builder, line| builder.header("x-forwarded-for", *line))
+            .body(())
+            .unwrap();
+        request.extensions_mut().insert(SocketAddr::from(([10, 0, 0, 1], 1)));
+        service.call(request).now_or_never().unwrap().unwrap().status_code()
+    };
+    assert_eq!(status(&["192.0.2.1"]), 200);
+    assert_eq!(status(&["6.6.6.6, 192.0.2.1"]), 429, "what the client wrote itself changes nothing");
+    assert_eq!(status(&["6.6.6.6", "192.0.2.1"]), 429, "nor in a line of its own");
+    assert_eq!(status(&["192.0.2.1, 192.0.2.2"]), 200, "another client");
+}
+
+#[test]
+fn a_closure_names_clients_and_another_makes_the_answer() {
+    let quota = Quota::new(1, Duration::from_secs(3_600), 1).unwrap();
+    let layer = RateLimitLayer::new(quota, 100)
+        .describe(|request: &&'static str, seed: Seed| {
+            ClientKey::of_parts(&[Part::User(request.as_bytes())], seed)
+        })
+        .answer(|refused: &Refused<'_>| format!("{}: {}", refused.status(), refused.refusal().reason()));
+    let mut service =
+        layer.layer(service_fn(|_: &'static str| ready(Ok::<_, Infallible>("served".to_owned()))));
+    let mut call = |user: &'static str| service.call(user).now_or_never().unwrap().unwrap();
+    assert_eq!([call("a"), call("a"), call("b")], ["served", "429: rate_limited", "served"]);
 }
