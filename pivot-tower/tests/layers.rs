@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::{Pending, Ready, pending, ready};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -278,4 +279,49 @@ fn a_closure_names_clients_and_another_makes_the_answer() {
         layer.layer(service_fn(|_: &'static str| ready(Ok::<_, Infallible>("served".to_owned()))));
     let mut call = |user: &'static str| service.call(user).now_or_never().unwrap().unwrap();
     assert_eq!([call("a"), call("a"), call("b")], ["served", "429: rate_limited", "served"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn threads_that_start_wait_and_leave_lose_no_permit_and_exceed_no_limit() {
+    static RUNNING: AtomicU32 = AtomicU32::new(0);
+    static MOST: AtomicU32 = AtomicU32::new(0);
+    struct Inside;
+    impl Drop for Inside {
+        fn drop(&mut self) {
+            RUNNING.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+    let monitor = MonitorLayer::new();
+    let layer = shed(3, 64);
+    let service =
+        ServiceBuilder::new().layer(monitor).layer(layer).service(service_fn(async |_: Request<()>| {
+            MOST.fetch_max(RUNNING.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            let _inside = Inside;
+            tokio::task::yield_now().await;
+            with_status(200).await
+        }));
+    let clients: Vec<_> = (0..32)
+        .map(|client| {
+            let mut service = service.clone();
+            tokio::spawn(async move {
+                for round in 0..200 {
+                    let mut future = Box::pin(service.call(Request::new(())));
+                    // Every third is dropped, whatever became of it by then.
+                    if (client + round) % 3 == 0 {
+                        let _ = (&mut future).now_or_never();
+                        tokio::task::yield_now().await;
+                    } else {
+                        future.await.unwrap();
+                    }
+                }
+            })
+        })
+        .collect();
+    for client in clients {
+        client.await.unwrap();
+    }
+    assert_eq!((layer.waiting_count(), layer.permits().taken_count()), (0, 0));
+    assert_eq!(MOST.load(Ordering::SeqCst), 3, "the limit was reached and held");
+    let totals = monitor.totals();
+    assert_eq!((totals.requests, totals.in_flight()), (32 * 200, 0));
 }
