@@ -302,7 +302,7 @@ async fn threads_that_start_wait_and_leave_lose_no_permit_and_exceed_no_limit() 
         }));
     let clients: Vec<_> = (0..32)
         .map(|client| {
-            let mut service = service.clone();
+            let mut service = service;
             tokio::spawn(async move {
                 for round in 0..200 {
                     let mut future = Box::pin(service.call(Request::new(())));
