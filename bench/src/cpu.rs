@@ -49,7 +49,7 @@ request and answers with fixed bytes, so it is what the kernel takes. `raw again
 User and system time come from clock ticks and are coarser than their sum. Pivot has every protection on; its peers have \
 none, but for axum-protected. The load waits for answers, so a quicker server gets more requests and not a longer queue.";
 
-type Found = (Vec<Table>, Vec<String>, Option<Chart>);
+type Found = (Vec<Table>, Vec<String>, Option<String>);
 
 fn compare(benchmark: &str, depth: usize, options: &Options) -> Result<Found> {
     let wanted: Vec<&'static str> =
@@ -88,5 +88,5 @@ fn compare(benchmark: &str, depth: usize, options: &Options) -> Result<Found> {
     entrants.into_iter().try_for_each(|entrant| entrant.server.end())?;
     let title =
         format!("CPU time a request, GET /, {depth} at a time on {CONNECTIONS} connections (less is better)");
-    Ok((vec![table], notes, Some(Chart { title, bars })))
+    Ok((vec![table], notes, Some(Chart { title, bars }.svg())))
 }

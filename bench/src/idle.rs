@@ -50,7 +50,9 @@ pub(crate) fn measure(options: &Options) -> Result<Section> {
         ),
         tables: vec![table],
         notes,
-        chart: Some(Chart { title: "bytes of RAM for an idle connection (less is better)".to_owned(), bars }),
+        chart: Some(
+            Chart { title: "bytes of RAM for an idle connection (less is better)".to_owned(), bars }.svg(),
+        ),
     })
 }
 

@@ -120,11 +120,18 @@ pub(crate) fn measure(options: &Options) -> Result<Section> {
         ),
         tables: vec![table],
         notes,
-        chart: Some(Chart {
-            title: "instructions a request, GET / one at a time (less is better)".to_owned(),
-            bars,
-        }),
+        chart: Some(
+            Chart { title: "instructions a request, GET / one at a time (less is better)".to_owned(), bars }
+                .svg(),
+        ),
     })
+}
+
+/// What Pivot takes for one of the cases.
+pub(crate) fn pivot_instructions(case: &str) -> Result<u64> {
+    progress(&format!("instructions: pivot, {case}"));
+    let case = CASES.iter().find(|known| known.name == case).ok_or_else(|| format!("no case {case}"))?;
+    instructions("pivot", case)
 }
 
 fn instructions(name: &str, case: &Case) -> Result<u64> {

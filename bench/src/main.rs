@@ -5,12 +5,14 @@
 mod chart;
 mod configured;
 mod cpu;
+mod curves;
 mod histogram;
 mod http;
 mod idle;
 mod instructions;
 mod load;
 mod machine;
+mod overload;
 mod report;
 mod rounds;
 mod scaling;
@@ -27,7 +29,7 @@ use report::Section;
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 type Measure = fn(&Options) -> Result<Section>;
 
-/// All of them, in the order in which they run.
+/// What runs if nothing is named, in this order.
 const BENCHMARKS: [(&str, Measure); 7] = [
     ("instructions", instructions::measure),
     ("cpu", cpu::one_at_a_time),
@@ -38,8 +40,10 @@ const BENCHMARKS: [(&str, Measure); 7] = [
     ("idle", idle::measure),
 ];
 
-/// Rounds that a median needs to be worth keeping.
-const ROUNDS: usize = 7;
+/// All of them.
+fn benchmarks() -> impl Iterator<Item = &'static (&'static str, Measure)> {
+    BENCHMARKS.iter().chain(&overload::PARTS)
+}
 
 /// What the command line asks for.
 struct Options {
@@ -47,8 +51,12 @@ struct Options {
     /// Whether `instructions` counts the peers too.
     peers: bool,
     writes_budget: bool,
-    rounds: usize,
-    seconds: u64,
+    /// Whether turns are few and short: for those who develop a benchmark.
+    is_quick: bool,
+    /// Whether clients under overload wait on after their deadline.
+    is_patient: bool,
+    rounds: Option<usize>,
+    seconds: Option<u64>,
     /// Empty: all of them.
     servers: Vec<String>,
 }
@@ -59,8 +67,10 @@ impl Options {
             names: Vec::new(),
             peers: false,
             writes_budget: false,
-            rounds: ROUNDS,
-            seconds: 2,
+            is_quick: false,
+            is_patient: false,
+            rounds: None,
+            seconds: None,
             servers: Vec::new(),
         };
         let mut rest = arguments;
@@ -69,25 +79,31 @@ impl Options {
             match word.as_str() {
                 "--peers" => options.peers = true,
                 "--write-budget" => options.writes_budget = true,
-                "--rounds" => options.rounds = value()?.parse()?,
-                "--seconds" => options.seconds = value()?.parse()?,
+                "--quick" => options.is_quick = true,
+                "--patient" => options.is_patient = true,
+                "--rounds" => options.rounds = Some(value()?.parse()?),
+                "--seconds" => options.seconds = Some(value()?.parse()?),
                 "--servers" => options.servers = value()?.split(',').map(str::to_owned).collect(),
-                name if BENCHMARKS.iter().any(|known| known.0 == name) => options.names.push(word),
+                "overload" => {
+                    options.names.extend(overload::PARTS.iter().map(|part| part.0.to_owned()));
+                }
+                name if benchmarks().any(|known| known.0 == name) => options.names.push(word),
                 _ => {
-                    let names: Vec<&str> = BENCHMARKS.iter().map(|known| known.0).collect();
+                    let names: Vec<&str> = benchmarks().map(|known| known.0).collect();
                     return Err(format!(
-                        "{word}: the benchmarks are {}; the options are --peers, --write-budget, --rounds N, --seconds N \
-                         and --servers A,B",
+                        "{word}: the benchmarks are {}, and overload for all that begin with it; the options are --peers, \
+                         --write-budget, --rounds N, --seconds N, --servers A,B, --quick and --patient",
                         names.join(", ")
                     )
                     .into());
                 }
             }
         }
-        if let Some(unknown) = options.servers.iter().find(|name| !server::SERVERS.contains(&name.as_str())) {
-            return Err(format!("--servers {unknown}: the servers are {}", server::SERVERS.join(", ")).into());
+        let known = [&server::SERVERS[..], &overload::SERVERS].concat();
+        if let Some(unknown) = options.servers.iter().find(|name| !known.contains(&name.as_str())) {
+            return Err(format!("--servers {unknown}: the servers are {}", known.join(", ")).into());
         }
-        if options.rounds == 0 || options.seconds == 0 {
+        if options.rounds == Some(0) || options.seconds == Some(0) {
             return Err("--rounds and --seconds are at least 1".into());
         }
         options.peers |= options.names.is_empty();
@@ -98,12 +114,26 @@ impl Options {
         self.servers.is_empty() || self.servers.iter().any(|name| name == server)
     }
 
+    /// Rounds, where so many are usual.
+    fn rounds(&self, usual: usize) -> usize {
+        self.rounds.unwrap_or(if self.is_quick { 1 } else { usual })
+    }
+
+    /// Seconds of a turn, where so many are usual.
+    fn seconds(&self, usual: u64) -> u64 {
+        self.seconds.unwrap_or(if self.is_quick { usual.div_ceil(7) } else { usual })
+    }
+
     /// Whether the results are worth keeping: all servers, and rounds enough.
     fn is_whole(&self, benchmark: &str) -> bool {
         let is_full = match benchmark {
             "instructions" => self.peers,
             "syscalls" | "idle" => true,
-            _ => self.rounds >= ROUNDS,
+            name if name.starts_with("overload") => {
+                let (rounds, seconds) = (overload::ROUNDS, overload::SECONDS);
+                self.rounds(rounds) >= rounds && self.seconds(seconds) >= seconds && !self.is_patient
+            }
+            _ => self.rounds(rounds::ROUNDS) >= rounds::ROUNDS,
         };
         is_full && self.servers.is_empty()
     }
@@ -114,11 +144,11 @@ impl Options {
         if benchmark == "instructions" && self.peers {
             command += " --peers";
         }
-        if self.rounds != ROUNDS {
-            command += &format!(" --rounds {}", self.rounds);
+        if let Some(rounds) = self.rounds {
+            command += &format!(" --rounds {rounds}");
         }
-        if self.seconds != 2 {
-            command += &format!(" --seconds {}", self.seconds);
+        if let Some(seconds) = self.seconds {
+            command += &format!(" --seconds {seconds}");
         }
         command
     }
@@ -138,9 +168,11 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let options = Options::parse(std::env::args().skip(1))?;
     load::raise_connections_max()?;
-    let is_wanted =
-        |name: &str| options.names.is_empty() || options.names.iter().any(|wanted| wanted == name);
-    for (name, measure) in BENCHMARKS.iter().filter(|(name, _)| is_wanted(name)) {
+    let is_wanted = |name: &str| match options.names.as_slice() {
+        [] => BENCHMARKS.iter().any(|known| known.0 == name),
+        names => names.iter().any(|wanted| wanted == name),
+    };
+    for (name, measure) in benchmarks().filter(|(name, _)| is_wanted(name)) {
         let section = measure(&options).map_err(|error| format!("{name}: {error}"))?;
         clear_progress();
         section.print();
@@ -148,7 +180,7 @@ fn run() -> Result<()> {
             println!("  written to {}\n", section.write(&options.command(name))?.display());
         } else {
             println!(
-                "  not written to bench/results: that takes all servers, and {ROUNDS} rounds where there are any\n"
+                "  not written to bench/results: that takes all servers, and as many rounds as are usual\n"
             );
         }
     }

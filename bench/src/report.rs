@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::chart::Chart;
 use crate::server::bench_folder;
 use crate::{Result, machine};
 
@@ -16,17 +15,21 @@ pub(crate) struct Section {
     pub(crate) tables: Vec<Table>,
     /// What was left out, and what was noisy.
     pub(crate) notes: Vec<String>,
-    pub(crate) chart: Option<Chart>,
+    /// As SVG.
+    pub(crate) chart: Option<String>,
 }
 
 pub(crate) struct Table {
+    /// What it shows, where a section has several.
+    pub(crate) caption: Option<String>,
     pub(crate) columns: Vec<String>,
     pub(crate) rows: Vec<Vec<String>>,
 }
 
 impl Table {
     pub(crate) fn new(columns: &[&str]) -> Self {
-        Self { columns: columns.iter().map(|&column| column.to_owned()).collect(), rows: Vec::new() }
+        let columns = columns.iter().map(|&column| column.to_owned()).collect();
+        Self { caption: None, columns, rows: Vec::new() }
     }
 
     /// With columns of equal width, the first to the left and the others to the right.
@@ -35,7 +38,7 @@ impl Table {
         let width = |column: usize| {
             lines().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max()
         };
-        let mut text = String::new();
+        let mut text = self.caption.iter().map(|caption| format!("  {caption}\n")).collect::<String>();
         for line in lines() {
             for (column, cell) in line.iter().enumerate() {
                 let width = width(column).unwrap_or(0);
@@ -52,7 +55,8 @@ impl Table {
     fn markdown(&self) -> String {
         let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
         let rule = format!("|---|{}\n", "--:|".repeat(self.columns.len().saturating_sub(1)));
-        line(&self.columns) + &rule + &self.rows.iter().map(|row| line(row)).collect::<String>()
+        let caption: String = self.caption.iter().map(|caption| format!("{caption}\n\n")).collect();
+        caption + &line(&self.columns) + &rule + &self.rows.iter().map(|row| line(row)).collect::<String>()
     }
 }
 
@@ -72,7 +76,7 @@ impl Section {
         let old = fs::read_to_string(&path).unwrap_or_default();
         fs::write(&path, replaced(&old, self.name, &self.markdown(command)))?;
         if let Some(chart) = &self.chart {
-            fs::write(folder.join(format!("{}.svg", self.name)), chart.svg())?;
+            fs::write(folder.join(format!("{}.svg", self.name)), chart)?;
         }
         Ok(path)
     }
@@ -107,7 +111,7 @@ fn replaced(old: &str, name: &str, section: &str) -> String {
         .filter(|(other, _)| *other != name)
         .collect();
     sections.push((name, section));
-    sections.sort_by_key(|(name, _)| crate::BENCHMARKS.iter().position(|known| known.0 == *name));
+    sections.sort_by_key(|(name, _)| crate::benchmarks().position(|known| known.0 == *name));
     HEADING.to_owned() + sections.iter().map(|(_, text)| *text).collect::<String>().trim_end() + "\n"
 }
 

@@ -8,6 +8,10 @@ use crate::load::{Load, Plan, pin};
 use crate::server::{Server, thread_cpu};
 use crate::{Options, Result, progress};
 
+/// Rounds that a median needs to be worth keeping.
+pub(crate) const ROUNDS: usize = 7;
+/// How long each turn takes.
+pub(crate) const SECONDS: u64 = 2;
 /// Cores that others may keep busy during a turn; above it the turn is repeated.
 const OTHERS_MAX: f64 = 0.2;
 /// How often a turn is repeated at most; then the quietest counts, and the report says so.
@@ -97,11 +101,11 @@ pub(crate) fn run(
     setting: Setting<'_>,
     options: &Options,
 ) -> Result<Vec<String>> {
-    let duration = Duration::from_secs(options.seconds);
-    let mut repeats = 0;
-    for round in 1..=options.rounds {
+    let duration = Duration::from_secs(options.seconds(SECONDS));
+    let (rounds, mut repeats) = (options.rounds(ROUNDS), 0);
+    for round in 1..=rounds {
         for entrant in entrants.iter_mut().filter(|entrant| entrant.void.is_none()) {
-            progress(&format!("{benchmark}: round {round} of {}, {}", options.rounds, entrant.label));
+            progress(&format!("{benchmark}: round {round} of {rounds}, {}", entrant.label));
             match quiet_turn(entrant, setting, duration) {
                 Ok((sample, repeated)) => {
                     entrant.samples.push(sample);
@@ -123,10 +127,9 @@ pub(crate) fn run(
     let noisy = samples().filter(|sample| sample.others > OTHERS_MAX).count();
     let worst = samples().map(|sample| sample.others).fold(0.0, f64::max);
     notes.push(format!(
-        "rounds: {}, {} s for each server, in turns; {repeats} turns were repeated because others used more than \
+        "rounds: {rounds}, {} s for each server, in turns; {repeats} turns were repeated because others used more than \
          {OTHERS_MAX} cores; {noisy} of {} that count were still not quiet (others used up to {worst:.2} cores)",
-        options.rounds,
-        options.seconds,
+        options.seconds(SECONDS),
         samples().count(),
     ));
     Ok(notes)
@@ -193,7 +196,7 @@ fn turn(entrant: &Entrant, setting: Setting<'_>, duration: Duration) -> Result<S
 }
 
 /// Ticks in which any core did something, interrupts and time taken by other machines included.
-fn busy_ticks() -> Result<u64> {
+pub(crate) fn busy_ticks() -> Result<u64> {
     let text = fs::read_to_string("/proc/stat")?;
     let fields = text.lines().next().unwrap_or_default().split_whitespace().skip(1);
     let ticks = fields.map(str::parse).collect::<std::result::Result<Vec<u64>, _>>()?;

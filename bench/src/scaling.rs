@@ -62,12 +62,15 @@ pub(crate) fn measure(options: &Options) -> Result<Section> {
         ),
         tables: vec![table],
         notes,
-        chart: Some(Chart {
-            title: format!(
-                "growth of CPU time a request from {ACTIVE} to {} connections (less is better)",
-                counts[2]
-            ),
-            bars,
-        }),
+        chart: Some(
+            Chart {
+                title: format!(
+                    "growth of CPU time a request from {ACTIVE} to {} connections (less is better)",
+                    counts[2]
+                ),
+                bars,
+            }
+            .svg(),
+        ),
     })
 }

@@ -50,6 +50,8 @@ pub(crate) struct Server {
     is_traced: bool,
     /// Configuration files, removed at the end.
     folder: Option<PathBuf>,
+    /// What it stands in front of.
+    behind: Option<Box<Server>>,
 }
 
 /// CPU time that a server has used.
@@ -63,8 +65,9 @@ pub(crate) struct Cpu {
 /// Those of the servers that are installed, and a line about each that is not.
 pub(crate) fn installed(names: &[&'static str]) -> (Vec<&'static str>, Vec<String>) {
     let is_missing = |name: &str| {
-        matches!(name, "nginx" | "h2o")
-            && Command::new(name).arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err()
+        let program = if name == "nginx-axum" { "nginx" } else { name };
+        matches!(program, "nginx" | "h2o")
+            && Command::new(program).arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err()
     };
     let (missing, there): (Vec<_>, Vec<_>) = names.iter().partition(|name| is_missing(name));
     let note = |name: &&str| format!("{name} is left out: it is not installed (apt-get install {name})");
@@ -84,7 +87,7 @@ impl Server {
         let Launch { name, through, workers, options } = launch;
         let address = TcpListener::bind((own_address(), 0))?.local_addr()?;
         let (bench, listen, workers) = (bench_folder(), address.to_string(), workers.to_string());
-        let mut folder = None;
+        let (mut folder, mut behind) = (None, None);
         let mut line: Vec<String> = through.iter().map(|&word| word.to_owned()).collect();
         let mut push = |words: &[&str]| line.extend(words.iter().map(|&word| word.to_owned()));
         match name {
@@ -94,11 +97,15 @@ impl Server {
                 push(&["--rate-limit", PLENTY]);
                 push(options);
             }
-            "nginx" | "h2o" => {
+            "nginx" | "nginx-axum" | "h2o" => {
                 let path = std::env::temp_dir().join(format!("pivot-bench-{name}-{}", address.port()));
                 fs::create_dir_all(&path)?;
                 let command = match name {
                     "nginx" => configured::nginx(&path, address, &workers)?,
+                    "nginx-axum" => {
+                        let axum = behind.insert(Box::new(Self::start(Launch { name: "axum", ..launch })?));
+                        configured::nginx_in_front(&path, address, axum.address)?
+                    }
                     _ => configured::h2o(&path, address, &workers)?,
                 };
                 line.extend(command);
@@ -113,7 +120,7 @@ impl Server {
             format!("{}: {error}; install it with: apt-get install {package}", line[0])
         })?;
         let mut server =
-            Self { name: name.to_owned(), address, child, is_traced: line[0] == "strace", folder };
+            Self { name: name.to_owned(), address, child, is_traced: line[0] == "strace", folder, behind };
         let start = Instant::now();
         while server.connect().is_err() {
             if let Some(status) = server.child.try_wait()? {
@@ -203,7 +210,7 @@ impl Server {
         Ok(())
     }
 
-    /// The process that was started, and all below it.
+    /// The process that was started and all below it, and those of what it stands in front of.
     fn processes(&self) -> Vec<u32> {
         let mut all = vec![self.child.id()];
         let mut next = 0;
@@ -219,6 +226,7 @@ impl Server {
             }
             next += 1;
         }
+        all.extend(self.behind.iter().flat_map(|server| server.processes()));
         all
     }
 }

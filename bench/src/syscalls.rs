@@ -71,10 +71,10 @@ pub(crate) fn measure(options: &Options) -> Result<Section> {
         ),
         tables: vec![table],
         notes,
-        chart: Some(Chart {
-            title: "system calls a request, GET / one at a time (less is better)".to_owned(),
-            bars,
-        }),
+        chart: Some(
+            Chart { title: "system calls a request, GET / one at a time (less is better)".to_owned(), bars }
+                .svg(),
+        ),
     })
 }
 

@@ -65,9 +65,13 @@ pub(crate) fn measure(options: &Options) -> Result<Section> {
         ),
         tables: vec![table],
         notes,
-        chart: Some(Chart {
-            title: "CPU time a request with two workers, as a multiple of raw (less is better)".to_owned(),
-            bars,
-        }),
+        chart: Some(
+            Chart {
+                title: "CPU time a request with two workers, as a multiple of raw (less is better)"
+                    .to_owned(),
+                bars,
+            }
+            .svg(),
+        ),
     })
 }

@@ -32,6 +32,8 @@ Options:
   --connections-per-client N   most open connections from one address
   --concurrency-max N          most requests with a handler at one time
   --queue-max N                most requests that wait for their turn; the next one gets a 503
+  --blocking-threads N         threads for handlers that block, such as /block; 0: they run in the loop [4]
+  --blocking-queue-max N       most requests that wait for such a thread; the next one gets a 503
   --head-max BYTES             longest head; a longer one gets a 431
   --body-max BYTES             longest content; longer one gets a 413 [1048576]
   --queue-timeout MS           longest wait for a turn; behind it a request gets a 503 [5000]
@@ -105,6 +107,8 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Option<Op
             "--shed",
             "--shed-target",
             "--limit-law",
+            "--blocking-threads",
+            "--blocking-queue-max",
             "--head-max",
             "--body-max",
             "--rate-limit",
@@ -133,6 +137,8 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Option<Op
             "--concurrency-max" => {
                 draft.concurrency_max = number()?;
                 draft.concurrency_reserved = draft.concurrency_reserved.min(draft.concurrency_max / 8);
+                draft.blocking_queue_max =
+                    draft.blocking_queue_max.min(draft.concurrency_max.div_ceil(4)).max(1);
                 // Each running request may hold one of each.
                 draft.requests_max = draft.requests_max.max(draft.concurrency_max);
                 draft.responses_max = draft.responses_max.max(draft.concurrency_max);
@@ -147,6 +153,8 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Option<Op
                 draft.head_size_max = number()?;
                 draft.target_size_max = draft.target_size_max.min(draft.head_size_max);
             }
+            "--blocking-threads" => draft.blocking_threads = number()?,
+            "--blocking-queue-max" => draft.blocking_queue_max = number()?,
             "--body-max" => draft.body_size_max = number()? as u64,
             "--rate-limit" => draft.quota = parse_quota(&option, &value)?,
             "--queue-timeout" => draft.timeouts.queue = Duration::from_millis(number()? as u64),
@@ -238,7 +246,7 @@ mod tests {
     fn every_option_of_the_help_reaches_its_field() {
         let line = "--listen 127.0.0.1:1 --admin 127.0.0.1:2 --workers 3 --profile standard --backend mio \
             --connections-max 40 --connections-per-client 5 --concurrency-max 60 --queue-max 70 --head-max 8000 \
-            --body-max 90 --rate-limit 10/60:4 --rate-limit-shadow --key-limit x-api-key=5/1 --trusted-hops 2 \
+            --blocking-threads 3 --blocking-queue-max 7 --body-max 90 --rate-limit 10/60:4 --rate-limit-shadow --key-limit x-api-key=5/1 --trusted-hops 2 \
             --queue-timeout 300 --shed adaptive --shed-target 30 --predict --limit-law vegas --trust-class-header \
             --commit-memory";
         let options = parsed(line).unwrap();
@@ -247,6 +255,7 @@ mod tests {
         assert_eq!((options.profile, options.commit_memory), (Profile::Standard, true));
         assert_eq!((config.workers, config.connections_max, config.connections_per_client), (3, 40, 5));
         assert_eq!((config.concurrency_max, config.queue_max), (60, 70));
+        assert_eq!((config.blocking_threads, config.blocking_queue_max), (3, 7));
         assert_eq!((config.head_size_max, config.body_size_max), (8_000, 90));
         assert_eq!(config.quota, Quota::new(10, Duration::from_secs(60), 4).unwrap());
         assert_eq!((config.client, config.trust_class_header), (ClientIdentity::x_forwarded_for(2), true));

@@ -18,14 +18,10 @@ pub fn app(cpu_time: fn() -> Duration) -> App<impl Routes> {
         get("/large", large),
         get("/empty", async |_req, res| res.status(204).empty()),
         get("/slow", slow),
-        get("/cpu", async move |req: Request<'_>, res: Response<'_>| {
-            let burn = milliseconds(&req)?;
-            let start = cpu_time();
-            while cpu_time().saturating_sub(start) < burn {
-                core::hint::spin_loop();
-            }
-            res.text("burnt\n").map_err(Failure::from)
-        }),
+        // In the loop, where it keeps everybody waiting.
+        get("/cpu", async move |req: Request<'_>, res: Response<'_>| burn(cpu_time, &req, res)),
+        // On a thread for handlers that block, where there is one.
+        get("/block", async move |req: Request<'_>, res: Response<'_>| burn(cpu_time, &req, res)).blocking(),
         get("/fail", async |_req, _res| Err::<Sent, Failure>(Failure(Status::INTERNAL_SERVER_ERROR))),
     ))
 }
@@ -101,6 +97,16 @@ async fn large(req: Request<'_>, res: Response<'_>) -> Result<Sent, Failure> {
         left -= len;
     }
     Ok(body.finish()?)
+}
+
+/// Uses as much CPU time of its thread as it is asked to.
+fn burn(cpu_time: fn() -> Duration, req: &Request<'_>, res: Response<'_>) -> Result<Sent, Failure> {
+    let burn = milliseconds(req)?;
+    let start = cpu_time();
+    while cpu_time().saturating_sub(start) < burn {
+        core::hint::spin_loop();
+    }
+    Ok(res.text("burnt\n")?)
 }
 
 async fn slow(req: Request<'_>, res: Response<'_>) -> Result<Sent, Failure> {

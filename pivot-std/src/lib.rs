@@ -18,6 +18,7 @@
 //! }
 //! ```
 
+mod blocking;
 mod error;
 #[cfg(target_os = "linux")]
 pub mod files;

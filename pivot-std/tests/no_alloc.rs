@@ -69,7 +69,7 @@ fn requests_take_nothing_from_the_heap() {
     let quota = pivot_core::admission::Quota::new(1, std::time::Duration::from_secs(3_600), 1).unwrap();
     let strict = start(Draft { quota, ..draft() }, || pivot_examples::app(pivot_std::thread_cpu_time));
     let mut buffer = vec![0; 4_096];
-    let cases: [(&str, bool, &[u8]); 6] = [
+    let cases: [(&str, bool, &[u8]); 7] = [
         ("keep-alive", false, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
         ("parameter", false, b"GET /users/7 HTTP/1.1\r\nHost: a\r\n\r\n"),
         ("escape", false, b"GET /users/%37 HTTP/1.1\r\nHost: a\r\n\r\n"),
@@ -79,6 +79,7 @@ fn requests_take_nothing_from_the_heap() {
             false,
             b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
         ),
+        ("blocking", false, b"GET /block?ms=0 HTTP/1.1\r\nHost: a\r\n\r\n"),
         ("refused", true, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
     ];
     for (name, is_strict, request) in cases {

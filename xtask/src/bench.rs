@@ -5,13 +5,18 @@ use crate::run;
 /// Measures what the arguments name, or everything.
 pub(crate) fn measure(arguments: &[&str]) -> Result<String, String> {
     let names: Vec<&str> = arguments.iter().copied().filter(|word| NAMES.contains(word)).collect();
-    let runs = |name: &str| names.is_empty() || names.contains(&name);
-    let needs_peers = names.is_empty() || names != ["instructions"] || arguments.contains(&"--peers");
-    let needed = [("instructions", "valgrind"), ("syscalls", "strace")];
+    // The lab runs only if it is named.
+    let lab: Vec<&str> = arguments.iter().copied().filter(|word| word.starts_with("overload")).collect();
+    let is_all = names.is_empty() && lab.is_empty();
+    let runs =
+        |name: &&str| lab.contains(name) || names.contains(name) || is_all && !name.starts_with("overload");
+    let needs_peers = !lab.is_empty() || names != ["instructions"] || arguments.contains(&"--peers");
+    let needed =
+        [("valgrind", &["instructions", "overload", "overload-refusal"][..]), ("strace", &["syscalls"])];
     let missing: Vec<&str> = needed
         .iter()
-        .filter(|(name, program)| runs(name) && !run::exists(program))
-        .map(|(_, program)| *program)
+        .filter(|(program, benchmarks)| benchmarks.iter().any(runs) && !run::exists(program))
+        .map(|(program, _)| *program)
         .collect();
     if !missing.is_empty() {
         run::install(&missing).map_err(|error| format!("{}: {error}", missing.join(", ")))?;

@@ -13,6 +13,9 @@ pub const TEXT: &str = "text/plain; charset=utf-8";
 /// How long an idle connection may stay, in seconds, where a framework has a limit; the same as Pivot's.
 pub const IDLE_SECONDS: u64 = 60;
 
+/// Requests at one time in a server that sheds what is above: they are answered within half of what a client waits.
+pub const BESIDE_MAX: usize = 64;
+
 /// The answer to `GET /users/{id}`.
 #[derive(serde::Serialize)]
 pub struct User {

@@ -10,9 +10,9 @@ use core::task::{Context, Poll, Waker};
 
 use super::buffer::{Buffer, RequestHead};
 use super::clockface::Clockface;
-use super::input::Input;
+use super::input::{BodyError, Gathering, Input};
 use super::output::Output;
-use crate::admission::Class;
+use crate::admission::{Class, Permit, Refusal};
 use crate::http::Status;
 use crate::http::h1::decode::Head;
 use crate::pool::Guard;
@@ -72,6 +72,10 @@ pub struct Exchange {
     windows: RefCell<Windows>,
     /// The head, once the handler is through with it.
     returned: Cell<Option<Guard<'static, RequestHead>>>,
+    /// The permit of the request, which goes wherever its handler runs.
+    permit: Cell<Option<Permit<'static>>>,
+    /// Why the request was not answered, where it is not for the handler to say.
+    failure: Cell<Option<Failure>>,
     timers: RefCell<heapless::Vec<(Instant, Waker), TIMERS_MAX>>,
 }
 
@@ -82,6 +86,15 @@ pub struct Windows {
     pub input: Input,
     /// The answer.
     pub output: Output,
+}
+
+/// What became of a request that was to run on a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// It did not run.
+    Refused(Refusal),
+    /// Its handler panicked.
+    Panicked,
 }
 
 /// Most tasks inside one handler that can sleep at the same time; each more is polled every turn instead.
@@ -100,6 +113,8 @@ impl Exchange {
             }),
             windows: RefCell::new(Windows { input: Input::new(), output: Output::new() }),
             returned: Cell::new(None),
+            permit: Cell::new(None),
+            failure: Cell::new(None),
             timers: RefCell::new(heapless::Vec::new()),
         }
     }
@@ -146,7 +161,7 @@ impl Exchange {
     }
 
     /// Answers with a status and a line of text, unless an answer is on its way.
-    pub(super) fn answer_status(&self, status: Status, message: &str) {
+    pub(crate) fn answer_status(&self, status: Status, message: &str) {
         self.windows().output.answer_status(status, message, self.clock);
     }
 
@@ -160,6 +175,94 @@ impl Exchange {
     #[inline(always)]
     pub fn take_head(&self) -> Option<Guard<'static, RequestHead>> {
         self.returned.take()
+    }
+
+    /// Waits until all content is in the window, and lets the client know that it is waited for.
+    pub(crate) fn poll_whole_content(
+        &self,
+        context: &mut Context<'_>,
+        gathering: &mut Gathering,
+    ) -> Poll<Result<(), BodyError>> {
+        let windows = &mut *self.windows();
+        let polled = windows.input.poll_whole(context, gathering);
+        if polled.is_pending() && windows.input.take_expectation() {
+            windows.output.invite();
+        }
+        polled
+    }
+
+    /// Waits until the answers before this one have been handed to the socket.
+    pub(crate) fn poll_earlier_sent(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.windows().output.poll_flush(context)
+    }
+
+    /// Takes the content and the permit out, with a window for the answer made of `buffer`: for a handler elsewhere. What is left
+    /// here can still answer, with a failure.
+    pub(crate) fn detach(
+        &self,
+        head: &Head,
+        buffer: Guard<'static, Buffer>,
+    ) -> (Windows, Option<Permit<'static>>) {
+        let input = core::mem::replace(&mut self.windows().input, Input::new());
+        let mut output = Output::new();
+        output.begin(head, buffer);
+        output.detach();
+        (Windows { input, output }, self.take_permit())
+    }
+
+    /// Whether this is where a handler runs for another exchange.
+    pub(crate) fn is_detached(&self) -> bool {
+        self.windows().output.is_detached()
+    }
+
+    /// Begins with what was detached from another exchange.
+    pub(crate) fn begin_detached(&self, about: About, windows: Windows, permit: Option<Permit<'static>>) {
+        self.about.set(about);
+        *self.windows() = windows;
+        self.permit.set(permit);
+    }
+
+    /// Ends what [`Exchange::begin_detached`] has begun.
+    pub(crate) fn end_detached(&self) -> (Windows, Option<Permit<'static>>) {
+        self.timers.borrow_mut().clear();
+        let empty = Windows { input: Input::new(), output: Output::new() };
+        (core::mem::replace(&mut self.windows(), empty), self.take_permit())
+    }
+
+    /// Takes back what was detached, as it is now. Earlier answers have to be sent.
+    pub(crate) fn attach(&self, windows: Windows, permit: Option<Permit<'static>>) {
+        self.permit.set(permit);
+        let mut own = self.windows();
+        *own = windows;
+        own.output.attach();
+    }
+
+    /// Takes back the content and the permit alone: nobody has looked at it.
+    pub(crate) fn attach_content(&self, windows: Windows, permit: Option<Permit<'static>>) {
+        self.permit.set(permit);
+        self.windows().input = windows.input;
+    }
+
+    /// Keeps the permit of the request.
+    #[inline(always)]
+    pub(crate) fn keep_permit(&self, permit: Permit<'static>) {
+        self.permit.set(Some(permit));
+    }
+
+    /// Takes the permit; `None` while the handler runs elsewhere.
+    #[inline(always)]
+    pub(crate) fn take_permit(&self) -> Option<Permit<'static>> {
+        self.permit.take()
+    }
+
+    /// Says why there is no answer.
+    pub(crate) fn fail(&self, failure: Failure) {
+        self.failure.set(Some(failure));
+    }
+
+    /// Why there is no answer, if that was said.
+    pub(crate) fn take_failure(&self) -> Option<Failure> {
+        self.failure.take()
     }
 
     /// What the exchange is about.
@@ -197,7 +300,7 @@ impl Exchange {
     }
 
     /// Waits until `at`.
-    pub(super) fn poll_sleep(&self, at: Instant, context: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_sleep(&self, at: Instant, context: &mut Context<'_>) -> Poll<()> {
         if self.clock.now() >= at {
             return Poll::Ready(());
         }

@@ -9,6 +9,7 @@ use super::routes::{Prefix, RouteSpec, Routes};
 #[derive(Clone, Debug)]
 pub struct Group<R> {
     prefix: &'static str,
+    is_blocking: bool,
     routes: R,
 }
 
@@ -16,7 +17,16 @@ pub struct Group<R> {
 ///
 /// A prefix begins with a slash and does not end with one; it covers whole segments.
 pub const fn group<R>(prefix: &'static str, routes: R) -> Group<R> {
-    Group { prefix, routes }
+    Group { prefix, is_blocking: false, routes }
+}
+
+impl<R> Group<R> {
+    /// Marks every route of this group as one whose handler blocks; see [`Route::blocking`](super::Route::blocking).
+    #[must_use]
+    pub fn blocking(mut self) -> Self {
+        self.is_blocking = true;
+        self
+    }
 }
 
 impl<R: Routes> Group<R> {
@@ -33,7 +43,9 @@ impl<C, R: Routes<C>> Routes<C> for Group<R> {
     const COUNT: usize = R::COUNT;
 
     fn visit(&self, prefix: &Prefix<'_>, add: &mut dyn FnMut(&RouteSpec<'_>)) {
-        self.routes.visit(&prefix.nest(self.prefix), add);
+        self.routes.visit(&prefix.nest(self.prefix), &mut |spec| {
+            add(&RouteSpec { is_blocking: spec.is_blocking || self.is_blocking, ..*spec });
+        });
     }
 
     fn call<'r>(

@@ -70,6 +70,19 @@ enum Framing {
     Chunked(ChunkDecoder),
 }
 
+/// How much of chunked content was looked at while it is waited for as a whole.
+#[derive(Debug)]
+pub(crate) struct Gathering {
+    decoder: ChunkDecoder,
+    seen_len: usize,
+}
+
+impl Gathering {
+    pub(crate) const fn new() -> Self {
+        Self { decoder: ChunkDecoder::new(), seen_len: 0 }
+    }
+}
+
 /// The handler reads from the window, the loop fills it from the socket; neither gets ahead by more than the window.
 ///
 /// The window holds bytes as they were sent. Chunked framing is taken off when the handler reads, so that the
@@ -267,6 +280,47 @@ impl Input {
             }
             Err(error) => Poll::Ready(Err(error)),
         }
+    }
+
+    /// Waits until all content lies in the window, unread. Content that breaks off or breaks a rule is as whole as it
+    /// will be: whoever reads it meets the error.
+    ///
+    /// # Errors
+    /// [`BodyError::TooLarge`] for content that does not fit.
+    pub(super) fn poll_whole(
+        &mut self,
+        context: &mut Context<'_>,
+        gathering: &mut Gathering,
+    ) -> Poll<Result<(), BodyError>> {
+        let Some(window) = &self.window else { return Poll::Ready(Ok(())) };
+        let mut is_whole = self.peer_ended || self.error.is_some();
+        match self.framing {
+            Framing::Ended => is_whole = true,
+            Framing::Exact { left } if left > window.capacity() as u64 => {
+                return Poll::Ready(Err(BodyError::TooLarge));
+            }
+            Framing::Exact { left } => is_whole |= window.len() as u64 >= left,
+            // Each round looks at bytes that were not looked at before, so all rounds together at each once.
+            Framing::Chunked(_) => loop {
+                let fresh = window.filled().get(gathering.seen_len..).unwrap_or_default();
+                let step = gathering.decoder.decode(fresh);
+                let consumed_len = step.as_ref().map_or(0, |step| step.consumed_len);
+                gathering.seen_len += consumed_len;
+                is_whole |= step.is_err() || gathering.decoder.is_finished();
+                if is_whole || consumed_len == 0 {
+                    break;
+                }
+            },
+        }
+        if is_whole {
+            self.waker = None;
+            return Poll::Ready(Ok(()));
+        }
+        if window.len() == window.capacity() {
+            return Poll::Ready(Err(BodyError::TooLarge));
+        }
+        self.waker = Some(context.waker().clone());
+        Poll::Pending
     }
 
     /// Lets `take` consume from the next piece of content. `Ok(Some(0))`: the end; `Ok(None)`: nothing there yet.

@@ -50,8 +50,10 @@ pub use answer::{ErrorStatus, IntoResponse};
 pub use clockface::Clockface;
 pub use controller::{Controller, controller};
 pub use cursor::Cursor;
+pub(crate) use exchange::Failure;
 pub use exchange::{About, Exchange, Peer, Windows};
 pub use group::{Group, group};
+pub(crate) use input::Gathering;
 pub use input::{BodyError, Input, Rest};
 pub use layer::{Layered, Middleware, Next};
 pub use output::{Output, SendError};
@@ -83,6 +85,13 @@ impl<R: Routes> App<R> {
     /// How many routes there are.
     pub const fn route_count(&self) -> usize {
         R::COUNT
+    }
+
+    /// Whether some route's handler blocks, so that threads for such handlers are of use.
+    pub fn has_blocking_routes(&self) -> bool {
+        let mut is_some_blocking = false;
+        self.visit(&mut |spec| is_some_blocking |= spec.is_blocking);
+        is_some_blocking
     }
 
     /// Calls `add` for each route, in order.

@@ -251,7 +251,8 @@ impl BodyWriter<'_> {
     /// Writes all of `content`.
     ///
     /// # Errors
-    /// [`SendError::WrongLength`] beyond the length that was announced. A client that vanishes is no error here:
+    /// [`SendError::WrongLength`] beyond the length that was announced; [`SendError::Full`] from the handler of a blocking
+    /// route, whose whole answer has to fit into the output buffer. A client that vanishes is no error here:
     /// the handler is dropped.
     pub async fn write(&mut self, mut content: &[u8]) -> Result<(), SendError> {
         while !content.is_empty() {

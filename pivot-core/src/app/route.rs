@@ -16,6 +16,7 @@ pub struct Route<H> {
     method: Method,
     pattern: &'static str,
     cost: u16,
+    is_blocking: bool,
     handler: H,
 }
 
@@ -31,6 +32,40 @@ impl<H> Route<H> {
     #[must_use]
     pub const fn cost(mut self, cost: u16) -> Self {
         self.cost = cost;
+        self
+    }
+
+    /// Says that the handler blocks or burns CPU, so that it runs on a thread of its own kind and not in the loop, which
+    /// nothing could interrupt there.
+    ///
+    /// Middleware around it runs on that thread too, in that thread's own copy of the application. What differs for such a
+    /// handler, and what is bounded by what:
+    ///
+    /// - Requests wait for a thread in a queue of `blocking_queue_max` places, by class and then by age, for
+    ///   `timeouts.queue` at most: 503 when it is full or the wait is over.
+    /// - `timeouts.handler` begins with the request's own start, so waiting for a thread counts. At the deadline the client
+    ///   gets its 503, but nothing can stop a thread: permit and buffers stay taken until the handler returns,
+    ///   and its answer is thrown away. One that is suspended in an `await` at that moment is dropped there.
+    /// - Content has to come whole before the handler starts, and as it was sent it has to fit into `head_size_max`: else 413.
+    /// - The whole answer has to fit into the output buffer, streamed content too:
+    ///   [`SendError::Full`](super::SendError::Full) beyond. It is sent when the handler is through.
+    /// - The request holds two of `responses_max`.
+    ///
+    /// Without threads (`blocking_threads` 0, or a backend that has none) the handler runs in the loop like any other.
+    ///
+    /// ```
+    /// use pivot_core::app::{App, Request, Response, Routes, SendError, Sent, get};
+    ///
+    /// async fn report(_req: Request<'_>, res: Response<'_>) -> Result<Sent, SendError> {
+    ///     res.text("took a while")
+    /// }
+    /// fn app() -> App<impl Routes> {
+    ///     App::new(get("/report", report).blocking())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn blocking(mut self) -> Self {
+        self.is_blocking = true;
         self
     }
 
@@ -62,7 +97,13 @@ where
     F: AsyncFn(Request<'_>, Response<'_>) -> R,
     R: IntoResponse,
 {
-    Route { method, pattern, cost: 1, handler: Handler { run: handler, returns: PhantomData } }
+    Route {
+        method,
+        pattern,
+        cost: 1,
+        is_blocking: false,
+        handler: Handler { run: handler, returns: PhantomData },
+    }
 }
 
 /// A route inside of a [`controller`](super::controller()): its handler gets the controller as well.
@@ -71,7 +112,13 @@ where
     F: AsyncFn(&C, Request<'_>, Response<'_>) -> R,
     R: IntoResponse,
 {
-    Route { method, pattern, cost: 1, handler: Action { run: handler, returns: PhantomData } }
+    Route {
+        method,
+        pattern,
+        cost: 1,
+        is_blocking: false,
+        handler: Action { run: handler, returns: PhantomData },
+    }
 }
 
 /// A route for `GET`; it answers `HEAD` too.
@@ -145,7 +192,13 @@ where
     const COUNT: usize = 1;
 
     fn visit(&self, prefix: &Prefix<'_>, add: &mut dyn FnMut(&RouteSpec<'_>)) {
-        add(&RouteSpec { method: self.method, prefix, pattern: self.pattern, cost: self.cost });
+        add(&RouteSpec {
+            method: self.method,
+            prefix,
+            pattern: self.pattern,
+            cost: self.cost,
+            is_blocking: self.is_blocking,
+        });
     }
 
     fn call<'r>(
@@ -170,7 +223,13 @@ where
     const COUNT: usize = 1;
 
     fn visit(&self, prefix: &Prefix<'_>, add: &mut dyn FnMut(&RouteSpec<'_>)) {
-        add(&RouteSpec { method: self.method, prefix, pattern: self.pattern, cost: self.cost });
+        add(&RouteSpec {
+            method: self.method,
+            prefix,
+            pattern: self.pattern,
+            cost: self.cost,
+            is_blocking: self.is_blocking,
+        });
     }
 
     fn call<'r>(

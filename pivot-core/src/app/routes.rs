@@ -71,6 +71,8 @@ pub struct RouteSpec<'p> {
     pub pattern: &'static str,
     /// What a request costs its client's quota.
     pub cost: u16,
+    /// Whether it runs on a thread for handlers that block, where there is one.
+    pub is_blocking: bool,
 }
 
 /// The routes of no application, and the ending of every list.

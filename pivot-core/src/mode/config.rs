@@ -21,7 +21,7 @@ pub struct Timeouts {
     pub grace: Duration,
     /// A handler has to be done after this long, waiting for its client not counted. 10 ms – 1 h.
     pub handler: Duration,
-    /// A request may wait for its turn for this long. 1 ms – 5 min.
+    /// A request may wait for its turn for this long, and one of a blocking route once more for a thread. 1 ms – 5 min.
     pub queue: Duration,
     /// After a refusal with content still to come, the server listens for this long before it closes. 0 – 1 min.
     pub linger: Duration,
@@ -46,6 +46,12 @@ pub struct Draft {
     pub concurrency_reserved: usize,
     /// Most requests that wait for their turn, over all workers. From `workers` to 1,000,000. Beyond: 503.
     pub queue_max: usize,
+    /// Threads for the handlers of blocking routes, over all workers; started only if there is such a route. 0–64; with 0, and
+    /// on a board, such handlers run in the loop. Each has an application of its own and a stack of the system's size.
+    pub blocking_threads: usize,
+    /// Most requests that wait for one of these threads, over all workers. 1–65,535. Beyond: 503. Each holds a permit, so
+    /// both together should be well below `concurrency_max`, or blocking requests keep out all others.
+    pub blocking_queue_max: usize,
     /// Longest head, with all header fields. 256–65,535. Beyond: 431. Each head in progress holds a buffer of this size,
     /// and each request with content another one to read ahead into.
     pub head_size_max: usize,
@@ -159,6 +165,8 @@ impl Draft {
                 (self.concurrency_max as u64).saturating_sub(1),
             ),
             ("queue_max", self.queue_max as u64, self.workers as u64, 1_000_000),
+            ("blocking_threads", self.blocking_threads as u64, 0, 64),
+            ("blocking_queue_max", self.blocking_queue_max as u64, 1, 65_535),
             ("head_size_max", self.head_size_max as u64, 256, 65_535),
             ("target_size_max", self.target_size_max as u64, 16, self.head_size_max as u64),
             ("headers_max", self.headers_max as u64, 4, HEADERS_CAP as u64),

@@ -21,6 +21,10 @@ pub trait Gauges {
     fn concurrency_limit(&self) -> u64;
     /// The share of requests that the shedder admits, in millionths.
     fn admitted_ppm(&self) -> u64;
+    /// The states of the jobs of blocking routes.
+    fn jobs(&self, each: &mut dyn FnMut(&str, u64) -> fmt::Result) -> fmt::Result;
+    /// Jobs so far whose request ended while a thread ran them.
+    fn abandoned_jobs(&self) -> u64;
     /// What memory is spent on.
     fn memory(&self, each: &mut dyn FnMut(&str, u64) -> fmt::Result) -> fmt::Result;
 }
@@ -173,11 +177,23 @@ impl<'s> Export<'s> {
                 }
             }
             10 => {
+                out.family("pivot_blocking_jobs", "gauge", "Handlers of blocking routes by state.")?;
+                gauges.jobs(&mut |state, count| {
+                    out.gauge("pivot_blocking_jobs", &[("state", &state)], count)
+                })?;
+                out.family(
+                    "pivot_blocking_abandoned",
+                    "counter",
+                    "Blocking handlers given up while they ran.",
+                )?;
+                out.counter("pivot_blocking_abandoned", &[], gauges.abandoned_jobs())?;
+            }
+            11 => {
                 out.family("pivot_memory_bytes", "gauge", "Bytes reserved at start, by part.")?;
                 gauges
                     .memory(&mut |part, bytes| out.gauge("pivot_memory_bytes", &[("part", &part)], bytes))?;
             }
-            11 => match self.format {
+            12 => match self.format {
                 Format::OpenMetrics => into.write_str("# EOF\n")?,
                 Format::Json => into.write_str("\n]}\n")?,
                 Format::Prometheus | Format::StatsD => {}
@@ -382,6 +398,12 @@ mod tests {
         fn admitted_ppm(&self) -> u64 {
             250_000
         }
+        fn jobs(&self, each: &mut dyn FnMut(&str, u64) -> fmt::Result) -> fmt::Result {
+            each("queued", 5)
+        }
+        fn abandoned_jobs(&self) -> u64 {
+            6
+        }
         fn memory(&self, each: &mut dyn FnMut(&str, u64) -> fmt::Result) -> fmt::Result {
             each("heads", 4_096)
         }
@@ -420,6 +442,8 @@ mod tests {
             "pivot_shed_admitted_ratio 0.250000",
             "pivot_shed_wait_seconds{worker=\"1\"} 0.001500",
             "pivot_deadline_model_ratio{worker=\"0\",figure=\"brier\"} 0.090000",
+            "pivot_blocking_jobs{state=\"queued\"} 5",
+            "pivot_blocking_abandoned_total 6",
             "pivot_memory_bytes{part=\"heads\"} 4096",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\nnot in\n{text}");

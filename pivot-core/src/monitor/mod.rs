@@ -6,11 +6,13 @@
 mod counter;
 mod export;
 mod histogram;
+mod jobs;
 mod outcome;
 mod stats;
 
 pub use counter::Counter;
 pub use export::{Export, Format, Gauges};
 pub use histogram::{BUCKETS, Histogram, bucket_bounds, bucket_of};
+pub use jobs::JobCounts;
 pub use outcome::{CloseReason, Outcome};
 pub use stats::{Totals, WorkerStats};

@@ -32,7 +32,9 @@ enum Rejected {
     Malformed(Status),
     /// It could be, but not now.
     Refused(Refusal),
-    /// It is over a limit.
+    /// It is over the only limit: that of its client, by what it costs.
+    OverQuota(ClientKey, u32),
+    /// It is over one of several limits.
     Limited(Verdict<'static>),
 }
 
@@ -115,6 +117,10 @@ where
                 }
             }
             Err(Rejected::Refused(refusal)) => self.refuse(index, refusal),
+            Err(Rejected::OverQuota(client, cost)) => {
+                let verdict = self.shared.policy.refused_by_first(client, cost, self.now);
+                self.refuse_limited(index, &verdict);
+            }
             Err(Rejected::Limited(verdict)) => self.refuse_limited(index, &verdict),
             Err(Rejected::Malformed(status)) => {
                 self.stats.end_request(Outcome::Malformed);
@@ -144,7 +150,11 @@ where
             let cost = request
                 .route()
                 .map_or(1, |route| shared.costs.get(usize::from(route.0)).copied().unwrap_or(1));
-            if !shared.is_limit_plain || shared.limiter.charge(client, cost.into(), self.now).is_err() {
+            if shared.is_limit_plain {
+                if shared.limiter.charge(client, cost.into(), self.now).is_err() {
+                    return Err(Rejected::OverQuota(client, cost.into()));
+                }
+            } else {
                 charge_all(shared, request, peer, client, cost.into(), self.now)?;
             }
         }
@@ -226,28 +236,32 @@ where
 
     /// Turns a request away; its connection lives on if nothing of the request is still to come.
     pub(super) fn refuse(&mut self, index: u32, refusal: Refusal) {
-        let retry_after_s = retry_after_s(refusal, self.now, roll(&mut self.dice));
-        let short = Short { retry_after_s, ..Short::of(status_of(refusal)) };
-        self.refuse_with(index, refusal, short);
+        self.stats.end_request(Outcome::Refused);
+        self.answer_refusal(index, refusal, None);
     }
 
     /// Turns a request away that is over a limit, and tells its client about the limit.
     #[inline(never)]
     fn refuse_limited(&mut self, index: u32, verdict: &Verdict<'static>) {
-        let refusal = Refusal::RateLimited { retry_at: verdict.decision().retry_at.unwrap_or(self.now) };
-        let retry_after_s = retry_after_s(refusal, self.now, roll(&mut self.dice));
-        let short = Short { retry_after_s, verdict: Some(verdict), ..Short::of(Status::TOO_MANY_REQUESTS) };
-        self.refuse_with(index, refusal, short);
+        self.stats.end_request(Outcome::Refused);
+        let retry_at = verdict.decision().retry_at.unwrap_or(self.now);
+        self.answer_refusal(index, Refusal::RateLimited { retry_at }, Some(verdict));
     }
 
-    #[inline(always)]
-    fn refuse_with(&mut self, index: u32, refusal: Refusal, short: Short<'_>) {
+    /// Says why a request is refused, whose end was counted.
+    pub(super) fn answer_refusal(
+        &mut self,
+        index: u32,
+        refusal: Refusal,
+        verdict: Option<&Verdict<'static>>,
+    ) {
         self.stats.refuse(refusal);
-        self.stats.end_request(Outcome::Refused);
+        let retry_after_s = retry_after_s(refusal, self.now, roll(&mut self.dice));
         let head = self.connections[index as usize].request.as_ref().and_then(|request| request.head);
         let close = self.shared.is_draining()
             || head.is_none_or(|head| !head.keep_alive || head.body != BodyLength::None);
-        self.answer_short(index, Short { close, ..short }, CloseReason::Refused);
+        let short = Short { retry_after_s, verdict, close, ..Short::of(status_of(refusal)) };
+        self.answer_short(index, short, CloseReason::Refused);
     }
 
     /// Answers without a handler.

@@ -3,7 +3,9 @@
 use core::task::{Context, Poll};
 
 use super::connection::{NONE, Phase};
+use super::offload;
 use super::refuse::Short;
+use super::shared::Shared;
 use super::socket::{Host, Io, Socket};
 use super::transfer::DRAIN_SIZE_MAX;
 use super::worker::Worker;
@@ -11,20 +13,19 @@ use crate::admission::concurrency::{Sample as LimitSample, SampleOutcome, Sample
 use crate::admission::shed::Sample;
 use crate::admission::{Entry, Permit, Permits, Refusal, Ticket};
 use crate::app::buffer::RequestHead;
-use crate::app::{About, App, Exchange, Output, Request, Response, Rest, Routes, Windows};
+use crate::app::{About, App, Exchange, Failure, Output, Request, Response, Rest, Routes, Windows};
 use crate::http::Status;
 use crate::http::h1::decode::BodyLength;
 use crate::monitor::{CloseReason, Outcome, WorkerStats};
 use crate::pool::Guard;
-use crate::router::Router;
 use crate::time::Instant;
 
 /// A request on its way to its handler.
 pub struct Admitted<R: 'static> {
-    app: &'static App<R>,
-    router: &'static Router<'static>,
-    exchange: &'static Exchange,
-    head: Guard<'static, RequestHead>,
+    pub(super) app: &'static App<R>,
+    pub(super) shared: &'static Shared,
+    pub(super) exchange: &'static Exchange,
+    pub(super) head: Guard<'static, RequestHead>,
 }
 
 impl<R> core::fmt::Debug for Admitted<R> {
@@ -33,12 +34,41 @@ impl<R> core::fmt::Debug for Admitted<R> {
     }
 }
 
-/// Runs the handler of an admitted request: the future that fills a worker's slots.
+/// Runs the handler of an admitted request: the future that fills a worker's slots, where there are no threads for handlers that
+/// block.
 pub async fn run<R: Routes>(admitted: Admitted<R>) {
-    let Admitted { app, router, exchange, head } = admitted;
-    let index = head.route().map_or(usize::MAX, |route| usize::from(route.0));
-    app.call(index, Request::new(exchange, &head, router), Response::new(exchange)).await;
+    let Admitted { app, shared, exchange, head } = admitted;
+    handle(app, shared, exchange, &head).await;
     exchange.return_head(head);
+}
+
+/// As [`run`], where there are such threads: lets one of them run the handler of a blocking route. For the loops and the threads
+/// alike.
+pub async fn run_or_offload<R: Routes>(admitted: Admitted<R>) {
+    let Admitted { app, shared, exchange, head } = admitted;
+    if let Some(offload) = shared.offload
+        && shared.is_blocking(&head)
+        && !exchange.is_detached()
+    {
+        if let Some(head) = offload::detour(offload, shared, exchange, head).await {
+            exchange.return_head(head);
+        }
+        return;
+    }
+    handle(app, shared, exchange, &head).await;
+    exchange.return_head(head);
+}
+
+/// The handler that a request leads to.
+#[inline(always)]
+fn handle<'r, R: Routes>(
+    app: &'r App<R>,
+    shared: &'r Shared,
+    exchange: &'r Exchange,
+    head: &'r RequestHead,
+) -> impl Future<Output = ()> + 'r {
+    let index = head.route().map_or(usize::MAX, |route| usize::from(route.0));
+    app.call(index, Request::new(exchange, head, &shared.router), Response::new(exchange))
 }
 
 /// What the worker knows of an exchange, beside the exchange itself.
@@ -48,7 +78,6 @@ pub async fn run<R: Routes>(admitted: Admitted<R>) {
 pub(super) struct Running {
     exchange: &'static Exchange,
     connection: u32,
-    permit: Option<Permit<'static>>,
     ticket: Option<Ticket<'static>>,
     /// When the head was complete.
     since: Instant,
@@ -83,7 +112,6 @@ impl Running {
         Self {
             exchange,
             connection: NONE,
-            permit: None,
             ticket: None,
             since: Instant::ZERO,
             started: Instant::ZERO,
@@ -116,7 +144,7 @@ impl Running {
         self.body_until = Instant::NEVER;
         self.is_answered = false;
         self.unread_left = DRAIN_SIZE_MAX;
-        drop(self.permit.take());
+        drop(self.exchange.take_permit());
         if let Some(ticket) = self.ticket.take()
             && outcome != Outcome::Cancelled
         {
@@ -189,7 +217,7 @@ where
         // The window is as large as a head's buffer, so all content that came with the head fits.
         running.skip_len = if has_content { exchange.windows().input.offer(request.rest()) } else { 0 };
         running.connection = index;
-        running.permit = Some(permit);
+        exchange.keep_permit(permit);
         running.ticket = ticket;
         running.since = entry.since;
         running.started = self.now;
@@ -206,7 +234,7 @@ where
         }
         connection.phase = Phase::Running;
         connection.slot = slot;
-        let admitted = Admitted { app: self.app, router: &shared.router, exchange, head: request };
+        let admitted = Admitted { app: self.app, shared, exchange, head: request };
         self.slots.fill(slot, || (self.spawn)(admitted));
         self.poll_handler(slot);
     }
@@ -391,7 +419,7 @@ where
 
     /// Ends an exchange: its handler is through, or `failure` says what became of it.
     #[inline(always)]
-    fn end_exchange(&mut self, slot: u32, failure: Option<Outcome>) {
+    fn end_exchange(&mut self, slot: u32, mut failure: Option<Outcome>) {
         self.end_handler(slot);
         let running = &mut self.running[slot as usize];
         let exchange = running.exchange;
@@ -399,6 +427,11 @@ where
         let end = if is_plain {
             End { goes_on: true, is_whole: true, is_read: true, status: exchange.status() }
         } else {
+            match exchange.take_failure() {
+                Some(Failure::Refused(refusal)) => return self.refuse_running(slot, refusal),
+                Some(Failure::Panicked) => failure = Some(Outcome::Panicked),
+                None => {}
+            }
             match self.conclude(slot, failure) {
                 Some(end) => end,
                 None => return self.pump(slot),
@@ -477,6 +510,23 @@ where
         Some(End { goes_on: is_whole && output.keeps_alive(), is_whole, is_read, status: output.status() })
     }
 
+    /// Turns a request away that had got its permit: there was no thread for it. Its future has ended.
+    #[cold]
+    fn refuse_running(&mut self, slot: u32, refusal: Refusal) {
+        let running = &mut self.running[slot as usize];
+        let (index, exchange) = (running.connection, running.exchange);
+        let connection = &mut self.connections[index as usize];
+        connection.request = exchange.take_head();
+        connection.output = exchange.end();
+        self.slots.give_back(slot);
+        // The handler had no part in it: the breaker does not hear of it.
+        drop(running.ticket.take());
+        running.release(Outcome::Refused, false, SampleOutcome::Refused, &self.books, self.now);
+        (running.sample, running.route) = (None, usize::MAX);
+        self.enter(index, Phase::Head);
+        self.answer_refusal(index, refusal, None);
+    }
+
     /// Drops an exchange's handler wherever it stands, and everything that the exchange holds.
     pub(super) fn cancel(&mut self, slot: u32, outcome: Outcome) {
         self.end_handler(slot);
@@ -485,7 +535,7 @@ where
         drop(running.exchange.end());
         self.slots.give_back(slot);
         running.release(outcome, false, SampleOutcome::Abandoned, &self.books, self.now);
-        running.sample = None;
+        (running.sample, running.route) = (None, usize::MAX);
     }
 
     /// Tells those who learn how a request ended, and how long its handler took.

@@ -1,6 +1,6 @@
 //! Refusals: rendered at compile time but for the date and the moment to come back.
 
-use crate::admission::{FIELD_LEN_MAX, Refusal, Verdict};
+use crate::admission::{Refusal, Verdict};
 use crate::app::Clockface;
 use crate::app::buffer::Buffer;
 use crate::http::{Digits, Status};
@@ -67,8 +67,12 @@ pub(super) fn render(answer: Short<'_>, into: &mut Buffer, clock: &Clockface) ->
                 && into.push(Digits::decimal(seconds).as_bytes())
                 && into.push(b"\r\n")
         })
-        && answer.verdict.is_none_or(|verdict| push_limits(verdict, into, clock.now()))
-        && (!answer.close || into.push(b"connection: close\r\n"))
+        && {
+            if let Some(verdict) = answer.verdict {
+                push_limits(verdict, into, clock.now());
+            }
+            !answer.close || into.push(b"connection: close\r\n")
+        }
         && into.push(b"\r\n")
         && (answer.is_head_request || into.push(content));
     if !fits {
@@ -77,19 +81,23 @@ pub(super) fn render(answer: Short<'_>, into: &mut Buffer, clock: &Clockface) ->
     fits
 }
 
-/// Appends the fields that tell about limits. `false` if there is no room; where there is nothing to tell, there is always.
-fn push_limits(verdict: &Verdict<'_>, into: &mut Buffer, now: Instant) -> bool {
-    let mut value = [0; FIELD_LEN_MAX];
-    let standing = verdict.rate_limit(&mut value, now);
-    if !standing.is_none_or(|text| push_field(into, b"ratelimit: ", text)) {
-        return false;
-    }
-    let policy = verdict.rate_limit_policy(&mut value);
-    policy.is_none_or(|text| push_field(into, b"ratelimit-policy: ", text))
+/// Appends the fields that tell about limits, as far as there is something to tell and room for it.
+fn push_limits(verdict: &Verdict<'_>, into: &mut Buffer, now: Instant) {
+    push_field(into, b"ratelimit: ", |space| verdict.rate_limit(space, now).map(str::len));
+    push_field(into, b"ratelimit-policy: ", |space| verdict.rate_limit_policy(space).map(str::len));
 }
 
-fn push_field(into: &mut Buffer, name: &[u8], value: &str) -> bool {
-    into.push(name) && into.push(value.as_bytes()) && into.push(b"\r\n")
+/// Appends a field whose value is written where it is to stand, or nothing.
+fn push_field(into: &mut Buffer, name: &[u8], write: impl FnOnce(&mut [u8]) -> Option<usize>) {
+    let len = into.len();
+    let is_whole = into.push(name)
+        && write(into.space_mut()).is_some_and(|value_len| {
+            into.fill(value_len);
+            into.push(b"\r\n")
+        });
+    if !is_whole {
+        into.truncate(len);
+    }
 }
 
 macro_rules! templates {

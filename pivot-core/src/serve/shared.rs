@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::offload::Offload;
 use crate::admission::concurrency::{LimitConfig, Samples};
 use crate::admission::{
     Breaker, BreakerConfig, BreakerState, Connections, Cursor as ShedCursor, LIMITS_MAX, Lane, Limit,
@@ -11,7 +12,7 @@ use crate::app::buffer::{Buffer, RequestHead};
 use crate::app::{App, Cursor, Response, Routes, SendError, Sent};
 use crate::http::h1::decode::{HeadLimits, HeaderSpan};
 use crate::mode::{Config, ConfigError, Draft};
-use crate::monitor::{Export, Format, Gauges, Totals, WorkerStats};
+use crate::monitor::{Export, Format, Gauges, JobCounts, Totals, WorkerStats};
 use crate::pool::{Object, Pool, Slot};
 use crate::router::{Entry, Node, Pattern, RouteError, RouteIndex, Router};
 use crate::storage::{Arena, Budget, Plan, SpaceFull, take_one};
@@ -43,6 +44,10 @@ pub struct Shared {
     pub(super) streams: Pool<'static, Buffer>,
     pub(super) uris: Pool<'static, Buffer>,
     pub(super) stats: &'static [WorkerStats],
+    /// Threads for the handlers of blocking routes, where there are some.
+    pub(super) offload: Option<&'static dyn Offload>,
+    /// A bit for each route.
+    blocking: &'static [u32],
     pub(super) seed: Seed,
     is_draining: AtomicBool,
     budget: Budget,
@@ -68,16 +73,35 @@ impl Shared {
         app: &App<R>,
         seed: Seed,
     ) -> Result<&'static Self, StartError> {
+        Self::with_offload(arena, config, app, seed, None)
+    }
+
+    /// As [`Shared::new`], with threads for the handlers of blocking routes; for workers that spawn [`super::run_or_offload`].
+    ///
+    /// # Errors
+    /// As for [`Shared::new`].
+    pub fn with_offload<R: Routes>(
+        arena: &mut impl Arena,
+        config: Config,
+        app: &App<R>,
+        seed: Seed,
+        offload: Option<&'static dyn Offload>,
+    ) -> Result<&'static Self, StartError> {
         let nodes = arena.take("router nodes", config.router_nodes_max, |_| Node::EMPTY)?;
         let entries = arena.take("routes", R::COUNT.max(1), |_| Entry::EMPTY)?;
         let costs = arena.take("route costs", R::COUNT, |_| 1_u16)?;
-        let mut next_cost = costs.iter_mut();
+        let blocking = arena.take("blocking routes", R::COUNT.div_ceil(32), |_| 0_u32)?;
         let mut router = Router::new(nodes, entries);
         let mut result = Ok(());
+        let mut index = 0;
         app.visit(&mut |spec| {
-            if let Some(cost) = next_cost.next() {
+            if let Some(cost) = costs.get_mut(index) {
                 *cost = spec.cost;
             }
+            if let Some(word) = blocking.get_mut(index / 32) {
+                *word |= u32::from(spec.is_blocking) << (index % 32);
+            }
+            index += 1;
             if result.is_ok() {
                 let mut pattern = Pattern::EMPTY;
                 spec.prefix.for_each(&mut |part| pattern = core::mem::take(&mut pattern).with(part));
@@ -146,6 +170,8 @@ impl Shared {
             )?),
             uris: Pool::new(buffers(arena, ["uris", "uri slots"], config.uris_max, config.target_size_max)?),
             stats,
+            offload,
+            blocking,
             seed,
             is_draining: AtomicBool::new(false),
             budget: Budget::new(),
@@ -163,6 +189,7 @@ impl Shared {
             .with::<Entry>(if R::COUNT == 0 { 1 } else { R::COUNT })
             .with::<u16>(R::COUNT)
             .with::<Samples>(samples_for(config))
+            .with::<u32>(R::COUNT.div_ceil(32))
             .with::<Lane>(Lane::count_for(config.workers, breaker_count))
             .with::<Breaker<'static>>(breaker_count)
             .with::<AtomicU32>(Connections::clients_for(
@@ -208,6 +235,19 @@ impl Shared {
     /// How many requests may run at once now, over all workers.
     pub fn concurrency_limit(&self) -> u32 {
         self.permits.limit()
+    }
+
+    /// What is known of the handlers of blocking routes, if threads run them.
+    pub fn jobs(&self) -> Option<&JobCounts> {
+        self.offload.map(|offload| offload.counts())
+    }
+
+    /// Whether a request's route is one whose handler blocks.
+    #[inline(always)]
+    pub(super) fn is_blocking(&self, request: &RequestHead) -> bool {
+        let Some(RouteIndex(index)) = request.route() else { return false };
+        let word = self.blocking.get(usize::from(index) / 32);
+        word.is_some_and(|word| word >> (index % 32) & 1 != 0)
     }
 
     /// Ends the server: idle connections are closed, answers say `connection: close`, new requests still pass.
@@ -318,6 +358,17 @@ impl Gauges for Shared {
 
     fn admitted_ppm(&self) -> u64 {
         self.shed_cursor.admitted_ppm().into()
+    }
+
+    fn jobs(&self, each: &mut dyn FnMut(&str, u64) -> fmt::Result) -> fmt::Result {
+        let Some(jobs) = self.jobs() else { return Ok(()) };
+        each("queued", u64::from(jobs.queued_count()))?;
+        each("running", u64::from(jobs.running_count()))?;
+        each("abandoned", u64::from(jobs.abandoned_count()))
+    }
+
+    fn abandoned_jobs(&self) -> u64 {
+        self.jobs().map_or(0, JobCounts::abandoned_in_all)
     }
 
     fn memory(&self, each: &mut dyn FnMut(&str, u64) -> fmt::Result) -> fmt::Result {

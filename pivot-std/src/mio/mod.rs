@@ -17,11 +17,12 @@ use pivot_core::exec::Notify;
 use pivot_core::http::Status;
 use pivot_core::mode::Config;
 use pivot_core::monitor::{Format, Totals};
-use pivot_core::serve::{self, Shared, Worker};
+use pivot_core::serve::{self, Offload, Shared, StartError, Station, Worker};
 use pivot_core::storage::{Arena, Budget};
 
 pub use socket::TcpSocket;
 
+use crate::blocking::{self, Desk};
 use crate::{Error, Heap, StdHost, random_seed};
 use turns::PollWaker;
 
@@ -102,7 +103,9 @@ impl Server {
 
     /// Runs until [`Monitor::drain`] is called, or SIGTERM or SIGINT comes if [`drain_on_signals`] was called.
     ///
-    /// Each worker calls `app` for an application of its own, so handlers may hold `Rc` and `Cell`.
+    /// Each worker calls `app` for an application of its own, so handlers may hold `Rc` and `Cell`. So does each of the
+    /// `blocking_threads`, which are started if some route is [blocking](pivot_core::app::Route::blocking); a handler that one of
+    /// them is in when the server ends is waited for.
     ///
     /// # Errors
     /// [`Error`] if routes conflict, or the system refuses a thread.
@@ -112,7 +115,15 @@ impl Server {
         A: Fn() -> App<R> + Sync,
     {
         let mut heap = if self.commits_memory { Heap::committed() } else { Heap::new() };
-        let shared = Shared::new(&mut heap, self.config, &app(), random_seed())?;
+        let first = app();
+        let thread_count = if first.has_blocking_routes() { self.config.blocking_threads } else { 0 };
+        let desk: Option<&'static Desk> = match thread_count {
+            0 => None,
+            _ => Some(Desk::take_from(&mut heap, &self.config).map_err(StartError::from)?),
+        };
+        let offload = desk.map(|desk| desk as &dyn Offload);
+        let shared = Shared::with_offload(&mut heap, self.config, &first, random_seed(), offload)?;
+        drop(first);
         let heap = Mutex::new(heap);
         let cut_count = Arc::new(AtomicU64::new(0));
         let (heap, app, cut_count) = (&heap, &app, &cut_count);
@@ -129,7 +140,7 @@ impl Server {
         if self.monitor.server.is_to_drain.load(Ordering::SeqCst) {
             self.monitor.drain();
         }
-        let report = std::sync::Barrier::new(self.listeners.len() + 1);
+        let report = std::sync::Barrier::new(self.listeners.len() + thread_count + 1);
         let report = &report;
         let monitor = self.monitor;
         let result = thread::scope(|scope| {
@@ -140,13 +151,30 @@ impl Server {
                         let worker = heap.lock().map_err(|_| poisoned()).and_then(|mut heap| {
                             let host = StdHost::new();
                             let app = app();
-                            let worker =
-                                Worker::new(&mut *heap, shared, index, app, host, waker, serve::run::<R>);
-                            worker.map_err(Error::from)
+                            let spawn = serve::run_or_offload::<R>;
+                            Worker::new(&mut *heap, shared, index, app, host, waker, spawn)
+                                .map_err(Error::from)
                         });
                         report.wait();
                         turns::run(worker?, poll, listener, shared, cut_count)
                             .map_err(|source| Error::System { what: "wait for events", source })
+                    })
+                })
+                .collect();
+            let threads: Vec<_> = (0..thread_count)
+                .map(|_| {
+                    scope.spawn(move || {
+                        let station = heap.lock().map_err(|_| poisoned()).and_then(|mut heap| {
+                            Station::new(&mut *heap, shared, app())
+                                .map_err(|full| StartError::from(full).into())
+                        });
+                        report.wait();
+                        // Without its threads the server ends, rather than to keep clients waiting for none.
+                        let station: Station<R> = station.inspect_err(|_| monitor.drain())?;
+                        if let Some(desk) = desk {
+                            blocking::run(desk, &station);
+                        }
+                        Ok(())
                     })
                 })
                 .collect();
@@ -164,6 +192,12 @@ impl Server {
                     monitor.drain();
                     result = ended;
                 }
+            }
+            if let Some(desk) = desk {
+                desk.close();
+            }
+            for thread in threads {
+                result = result.and(thread.join().unwrap_or_else(|_| Err(poisoned())));
             }
             monitor.end_admin();
             if let Some(admin) = admin {

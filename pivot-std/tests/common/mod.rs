@@ -94,6 +94,19 @@ impl Client {
         (status, String::from_utf8(content).unwrap())
     }
 
+    /// Asks for chunked content, and answers all of it with its framing.
+    pub fn get_stream(&mut self, path: &str) -> String {
+        self.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
+        assert!(self.head().starts_with("HTTP/1.1 200 "));
+        let mut content = Vec::new();
+        while !content.ends_with(b"\r\n0\r\n\r\n") {
+            let mut byte = [0];
+            self.0.read_exact(&mut byte).unwrap();
+            content.push(byte[0]);
+        }
+        String::from_utf8(content).unwrap()
+    }
+
     /// Reads to the empty line.
     pub fn head(&mut self) -> String {
         let mut head = Vec::new();

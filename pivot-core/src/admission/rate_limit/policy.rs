@@ -143,6 +143,18 @@ impl<'s> Policy<'s> {
         self.limits
     }
 
+    /// What the only limit says of a request that it has just refused; counted as [`Policy::charge`] would.
+    pub(crate) fn refused_by_first(&self, key: ClientKey, cost: u32, now: Instant) -> Verdict<'s> {
+        let mut decisions = Vec::new();
+        if let Some(limit) = self.limits.first() {
+            // Relaxed: a count publishes nothing but itself.
+            limit.over_count.fetch_add(1, Ordering::Relaxed);
+            // The first finds room.
+            let _ = decisions.push(limit.limiter.check(key, cost, now));
+        }
+        Verdict { limits: self.limits, decisions, tightest: 0 }
+    }
+
     /// Charges a request to all limits, or to none: to each the key and the cost at its place in `charges`.
     ///
     /// A shadow limit that is over is counted and not charged, as it would not be if it refused.

@@ -17,7 +17,8 @@ use crate::pool::Guard;
 /// Why an answer could not be given as it was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendError {
-    /// Head and content together are longer than `response_size`: stream the content instead.
+    /// Head and content together are longer than `response_size`: stream the content instead. From the handler of a blocking
+    /// route that helps no further: its whole answer has to fit.
     Full,
     /// A header's name is no token, its value has a control character, or it is one that the server writes itself
     /// (`content-length`, `transfer-encoding`, `connection`, `date`).
@@ -82,6 +83,8 @@ pub struct Output {
     status: Status,
     framing: Framing,
     is_committed: bool,
+    /// Nobody sends before the handler is through: what has no room now never will.
+    is_detached: bool,
     is_head_request: bool,
     version: Version,
     keep_alive: bool,
@@ -99,6 +102,7 @@ impl Output {
             status: Status::OK,
             framing: Framing::Exact { left: 0 },
             is_committed: false,
+            is_detached: false,
             is_head_request: false,
             version: Version::Http11,
             keep_alive: false,
@@ -127,6 +131,21 @@ impl Output {
         self.waker = None;
         self.stage = Stage::Fresh;
         self.buffer.take()
+    }
+
+    /// Says that nothing is sent before [`Output::attach`].
+    pub(super) fn detach(&mut self) {
+        self.is_detached = true;
+    }
+
+    /// Whether nothing is sent for now.
+    pub(super) fn is_detached(&self) -> bool {
+        self.is_detached
+    }
+
+    /// From here on what is written is sent.
+    pub(super) fn attach(&mut self) {
+        self.is_detached = false;
     }
 
     /// The status that the client will see, or has seen.

@@ -32,12 +32,15 @@ impl Output {
             self.framing = Framing::Close;
             self.keep_alive = false;
         }
-        self.insert_persistence()?;
+        if !self.is_detached {
+            self.insert_persistence()?;
+        }
         if !self.buffer.as_mut().is_some_and(|buffer| buffer.push(b"\r\n")) {
             return self.fail(SendError::Full);
         }
         self.stage = Stage::Content;
-        self.is_committed = true;
+        // One that nobody sends yet can still be changed, and is settled like one that was given whole.
+        self.is_committed = !self.is_detached;
         Ok(())
     }
 
@@ -73,8 +76,7 @@ impl Output {
             buffer.compact();
         }
         if buffer.space_len() < wanted + overhead + LAST_CHUNK.len() {
-            self.waker = Some(context.waker().clone());
-            return Poll::Pending;
+            return self.poll_room(context);
         }
         let len = content.len().min(buffer.space_len() - overhead - LAST_CHUNK.len());
         let piece = &content[..len];
@@ -125,8 +127,7 @@ impl Output {
             if buffer.is_empty() {
                 return Poll::Ready(Err(SendError::Full));
             }
-            self.waker = Some(context.waker().clone());
-            return Poll::Pending;
+            return self.poll_room(context);
         };
         if let Framing::Exact { left } = &mut self.framing {
             *left -= len as u64;
@@ -150,8 +151,17 @@ impl Output {
 
     /// Waits until everything that was written so far has been handed to the socket.
     pub(in crate::app) fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if self.sendable().is_empty() {
+        if self.is_detached || self.sendable().is_empty() {
             return Poll::Ready(());
+        }
+        self.waker = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    /// Waits for room, where somebody makes it.
+    fn poll_room<T>(&mut self, context: &mut Context<'_>) -> Poll<Result<T, SendError>> {
+        if self.is_detached {
+            return Poll::Ready(self.fail(SendError::Full));
         }
         self.waker = Some(context.waker().clone());
         Poll::Pending
