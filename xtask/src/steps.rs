@@ -121,7 +121,10 @@ fn tests() -> Result<String, String> {
     if !missing.is_empty() {
         run::install(&missing).map_err(|error| format!("{}: {error}", missing.join(", ")))?;
     }
-    run::logged("tests", run::cargo().args(["test", "--workspace", "--all-targets"])).map(|log| counted(&log))
+    let log = run::logged("tests", run::cargo().args(["test", "--workspace", "--all-targets"]))?;
+    let layers = ["test", "-p", "pivot-tower", "--all-features", "--all-targets"];
+    let layers = run::logged("tests-tower", run::cargo().args(layers))?;
+    Ok(counted(&(log + &layers)))
 }
 
 fn docs() -> Result<String, String> {

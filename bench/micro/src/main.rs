@@ -11,6 +11,7 @@ mod operations;
 mod parts;
 mod report;
 mod routes;
+mod stack;
 
 use std::process::ExitCode;
 

@@ -1,7 +1,7 @@
 //! What is measured: the rows of the table.
 
 use crate::heads::{self, BROWSER, SMALL};
-use crate::{parts, routes};
+use crate::{parts, routes, stack};
 
 /// Runs one operation so many times, on what was prepared before.
 pub(crate) type Run = Box<dyn FnMut(u64)>;
@@ -70,10 +70,13 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     alone("client-key-v4", || Box::new(parts::key(false))),
     alone("client-key-v6", || Box::new(parts::key(true))),
     alone("encode-plaintext", || Box::new(parts::encode())),
+    alone("axum-bare", || Box::new(stack::bare())),
+    beside("axum-protected", || Box::new(stack::pivot()), TOWER, || Box::new(stack::tower())),
 ];
 
 const HTTPARSE: &str = "httparse";
 const MATCHIT: &str = "matchit";
+const TOWER: &str = "tower, tower-governor";
 
 const fn alone(name: &'static str, pivot: fn() -> Run) -> Operation {
     Operation { name, pivot, peer: None }

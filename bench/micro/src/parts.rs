@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use pivot_core::admission::{
-    Breaker, BreakerConfig, Class, ClientKey, Permits, Queue, QueueNode, Quota, RateCell, RateLimiter, Seed,
+    Breaker, BreakerConfig, Class, ClientKey, Permits, Queue, QueueNode, Quota, RateLimiter, RateSet, Seed,
 };
 use pivot_core::http::h1::encode::{Full, Writer};
 use pivot_core::http::{HeaderName, HeaderValue, Status};
@@ -30,7 +30,7 @@ pub(crate) fn limiter() -> impl FnMut(u64) {
     fn once(limiter: &RateLimiter<'_>, key: ClientKey, now: Instant) -> bool {
         limiter.charge(key, 1, now).is_ok()
     }
-    let cells = (0..RateLimiter::cells_for(1_024)).map(|_| RateCell::new()).collect();
+    let cells = (0..RateLimiter::sets_for(1_024)).map(|_| RateSet::new()).collect();
     let quota = Quota::new(100, Duration::from_secs(1), 100).expect("a quota that a word holds");
     let limiter = RateLimiter::new(Vec::leak(cells), quota);
     let keys: Vec<ClientKey> = (0..1_000)

@@ -218,7 +218,11 @@ impl Draft {
     }
 }
 
-const fn check_breaker(breaker: &BreakerConfig) -> Result<(), ConfigError> {
+/// Checks when a breaker opens, and for how long.
+///
+/// # Errors
+/// The first field that is out of its range, with its value and the range.
+pub const fn check_breaker(breaker: &BreakerConfig) -> Result<(), ConfigError> {
     let checks = [
         ("breaker.window", millis(breaker.window), 1_000, 3_600_000),
         ("breaker.results_max", breaker.results_max as u64, 1, BreakerConfig::PRESET.results_max as u64),

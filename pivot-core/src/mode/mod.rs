@@ -3,5 +3,5 @@
 mod config;
 mod profile;
 
-pub use config::{Config, ConfigError, Draft, Timeouts, check_upstream};
+pub use config::{Config, ConfigError, Draft, Timeouts, check_breaker, check_upstream};
 pub use profile::Profile;

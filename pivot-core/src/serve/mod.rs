@@ -30,6 +30,7 @@ mod worker;
 
 pub use exchange::{Admitted, run, run_or_offload};
 pub use offload::{Ended, Job, Offload, Place, Progress, Station};
+pub use refuse::{retry_after_s, status_of};
 pub use shared::{Shared, StartError};
 pub use socket::{Host, Io, Panicked, Readiness, Socket};
 pub use worker::{AcceptError, Token, Worker};

@@ -7,7 +7,7 @@ use crate::http::{Digits, Status};
 use crate::time::Instant;
 
 /// The status that answers a refusal.
-pub(super) const fn status_of(refusal: Refusal) -> Status {
+pub const fn status_of(refusal: Refusal) -> Status {
     match refusal {
         Refusal::RateLimited { .. } => Status::TOO_MANY_REQUESTS,
         Refusal::Denied => Status::FORBIDDEN,
@@ -21,7 +21,7 @@ pub(super) const fn status_of(refusal: Refusal) -> Status {
 }
 
 /// When a refused client should come back, in seconds; spread by `dice`, so that all of them do not come at once. `None`: never.
-pub(super) fn retry_after_s(refusal: Refusal, now: Instant, dice: u32) -> Option<u64> {
+pub fn retry_after_s(refusal: Refusal, now: Instant, dice: u32) -> Option<u64> {
     let (Refusal::RateLimited { retry_at } | Refusal::BreakerOpen { retry_at }) = refusal else {
         return (refusal != Refusal::Denied).then_some(1 + u64::from(dice % 3));
     };

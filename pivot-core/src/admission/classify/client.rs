@@ -84,13 +84,37 @@ impl ClientIdentity {
 
     /// The client's address, from a table of header fields, the bytes that it refers to, and the connection's peer.
     pub fn address(self, headers: &[HeaderSpan], head: &[u8], peer: IpAddr) -> IpAddr {
+        let Some(name) = self.field_name() else { return peer.to_canonical() };
+        let lines =
+            headers.iter().rev().filter(|span| text::is_same_name(span.name.of(head), name.as_bytes()));
+        self.address_in(lines.map(|span| span.value.of(head)), peer)
+    }
+
+    /// The header field that is read, in lower case; `None` if none is.
+    pub const fn field_name(self) -> Option<&'static str> {
+        match self {
+            Self::Peer | Self::XForwardedFor { hops: 0 } | Self::Forwarded { hops: 0 } => None,
+            Self::XForwardedFor { .. } => Some("x-forwarded-for"),
+            Self::Forwarded { .. } => Some("forwarded"),
+        }
+    }
+
+    /// The client's address, from the values of [`ClientIdentity::field_name`], *the last line first*, and the
+    /// connection's peer: for heads that somebody else has decoded.
+    ///
+    /// ```
+    /// use core::net::IpAddr;
+    /// use pivot_core::admission::classify::ClientIdentity;
+    /// let lines: [&[u8]; 2] = [b"198.51.100.1, 203.0.113.7", b"10.0.0.3"];
+    /// let client = ClientIdentity::x_forwarded_for(2).address_in(lines.into_iter().rev(), [10, 0, 0, 2].into());
+    /// assert_eq!(client, IpAddr::from([203, 0, 113, 7]));
+    /// ```
+    pub fn address_in<'v>(self, lines: impl Iterator<Item = &'v [u8]>, peer: IpAddr) -> IpAddr {
         let client = match self {
             Self::Peer | Self::XForwardedFor { hops: 0 } | Self::Forwarded { hops: 0 } => None,
-            Self::XForwardedFor { hops } => {
-                member(headers, head, b"x-forwarded-for", hops, split_last).and_then(parse_loose)
-            }
+            Self::XForwardedFor { hops } => member(lines, hops, split_last).and_then(parse_loose),
             Self::Forwarded { hops } => {
-                member(headers, head, b"forwarded", hops, forwarded::split_last).and_then(forwarded::client)
+                member(lines, hops, forwarded::split_last).and_then(forwarded::client)
             }
         };
         client.unwrap_or(peer).to_canonical()
@@ -101,16 +125,10 @@ impl ClientIdentity {
 type SplitLast = fn(&[u8]) -> Option<(Option<&[u8]>, &[u8])>;
 
 /// The member that stands `hops` places from the end of the list which all fields with this name make.
-fn member<'r>(
-    headers: &[HeaderSpan],
-    head: &'r [u8],
-    name: &[u8],
-    hops: u8,
-    split_last: SplitLast,
-) -> Option<&'r [u8]> {
+fn member<'r>(lines: impl Iterator<Item = &'r [u8]>, hops: u8, split_last: SplitLast) -> Option<&'r [u8]> {
     let mut left = hops;
-    for span in headers.iter().rev().filter(|span| text::is_same_name(span.name.of(head), name)) {
-        let mut list = Some(span.value.of(head));
+    for line in lines {
+        let mut list = Some(line);
         while let Some(members) = list {
             let (rest, member) = split_last(members)?;
             left = left.saturating_sub(1);
