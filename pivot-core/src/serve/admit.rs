@@ -26,6 +26,9 @@ pub(super) enum Progress {
     Stop,
 }
 
+/// Requests of a connection that are answered without a handler, one after the other, before others have their turn.
+const ROUNDS_MAX: u32 = 16;
+
 /// Why a request goes no further.
 enum Rejected {
     /// It cannot be served.
@@ -319,7 +322,14 @@ where
             return;
         }
         self.is_advancing = true;
+        let mut left = ROUNDS_MAX;
         while core::mem::take(&mut self.goes_on) {
+            if left == 0 {
+                self.enter(index, Phase::Yielded);
+                self.flush(index);
+                break;
+            }
+            left -= 1;
             self.advance(index);
         }
         self.is_advancing = false;

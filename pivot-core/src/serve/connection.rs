@@ -19,6 +19,8 @@ pub(super) enum Phase {
     Head,
     /// Part of a head has come.
     Partial,
+    /// Had as many requests answered without a handler as one turn allows, and has more at hand: goes on in the next turn.
+    Yielded,
     /// The next request is there, but the answers before it fill the output.
     Blocked,
     /// Admitted, and waiting for a permit. `slot` is its place in the queue.
@@ -37,7 +39,7 @@ pub(super) enum Phase {
 impl Phase {
     /// Whether the connections in this phase are linked in a list.
     pub(super) const fn has_list(self) -> bool {
-        matches!(self, Self::Partial | Self::Stalled)
+        matches!(self, Self::Partial | Self::Stalled | Self::Yielded)
     }
 }
 

@@ -48,6 +48,7 @@ where
                 // The bytes wait in the kernel until there is a use for them.
                 Phase::Free
                 | Phase::Stalled
+                | Phase::Yielded
                 | Phase::Blocked
                 | Phase::Queued
                 | Phase::Displaced

@@ -61,6 +61,7 @@ pub struct Worker<S: 'static, H, R: Routes + 'static, M, F: 'static> {
     /// By phase: who has waited longest is first.
     pub(super) heads: List,
     pub(super) stalled: List,
+    yielded: List,
     /// Buffers of this worker's own.
     pub(super) heads_cached: Cache<'static, RequestHead>,
     pub(super) answers_cached: Cache<'static, Buffer>,
@@ -92,6 +93,8 @@ pub struct Worker<S: 'static, H, R: Routes + 'static, M, F: 'static> {
 const UNSENT_MAX: usize = 64;
 /// Most requests that lose their place in the queue between two rounds of refusals; the next one keeps it.
 const DISPLACED_MAX: usize = 32;
+/// Most times in a turn that a connection goes on which had its share before.
+const YIELDED_MAX: usize = 64;
 /// How long handlers run before the worker looks at I/O again.
 const SLICE: Duration = Duration::from_millis(5);
 /// How soon to ask again for a permit that another worker holds.
@@ -183,6 +186,7 @@ where
             rested: List::EMPTY,
             heads: List::EMPTY,
             stalled: List::EMPTY,
+            yielded: List::EMPTY,
             heads_cached: Cache::new(&shared.requests, config.workers),
             answers_cached: Cache::new(&shared.responses, config.workers),
             cached_until: Instant::NEVER,
@@ -288,6 +292,9 @@ where
                 Some(slot) => self.handle_exchange_timer(slot),
             }
         }
+        if self.yielded.first != NONE {
+            self.serve_yielded();
+        }
         self.refuse_expired();
         if self.shedder.tick(&mut self.queue, self.now) {
             self.note_shedding();
@@ -346,7 +353,7 @@ where
 
     /// When the worker has to be run again at the latest; a moment that has passed means at once.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        if self.domain.set().is_any_ready() {
+        if self.domain.set().is_any_ready() || self.yielded.first != NONE {
             return Some(self.now);
         }
         let mut timer = self.timers.poll_timeout();
@@ -454,6 +461,20 @@ where
         self.note_caches();
     }
 
+    /// Goes on with connections that have had their share of an earlier turn.
+    #[cold]
+    fn serve_yielded(&mut self) {
+        for _ in 0..YIELDED_MAX {
+            let index = self.yielded.first;
+            if index == NONE {
+                break;
+            }
+            self.enter(index, Phase::Head);
+            self.next_request(index);
+        }
+        self.refuse_displaced();
+    }
+
     /// Refuses those of the queue that can no longer start in time.
     #[inline]
     fn refuse_expired(&mut self) {
@@ -544,6 +565,7 @@ where
         match old {
             Phase::Partial => self.heads.remove(self.connections, index),
             Phase::Stalled => self.stalled.remove(self.connections, index),
+            Phase::Yielded => self.yielded.remove(self.connections, index),
             _ => {}
         }
         match new {
@@ -554,6 +576,10 @@ where
             Phase::Stalled => {
                 self.leave_rested(index);
                 self.stalled.push(self.connections, index);
+            }
+            Phase::Yielded => {
+                self.leave_rested(index);
+                self.yielded.push(self.connections, index);
             }
             _ => {}
         }
@@ -623,7 +649,7 @@ where
             return;
         }
         match self.connections[index as usize].phase {
-            Phase::Free | Phase::Queued | Phase::Displaced | Phase::Head => {}
+            Phase::Free | Phase::Queued | Phase::Displaced | Phase::Yielded | Phase::Head => {}
             Phase::Idle | Phase::Stalled => self.close(index, CloseReason::IdleTimeout),
             Phase::Partial => {
                 self.stats.requests.add(1);
