@@ -221,15 +221,20 @@ impl<'c> Shedder<'c> {
         self.model.as_ref().map(|model| &model.calibration)
     }
 
-    /// Looks at the queue, if an interval is over. For each turn of the worker's loop.
+    /// Looks at the queue, if an interval is over and there is something to see. For each turn of the worker's loop.
     /// Says whether it was.
     #[inline]
     pub fn tick(&mut self, queue: &mut Queue, now: Instant) -> bool {
-        let is_due = now.micros_since(self.ticked_at) >= self.interval_us;
-        if is_due {
-            self.look(queue, now);
+        if now.micros_since(self.ticked_at) < self.interval_us {
+            return false;
         }
-        is_due
+        if queue.is_empty() && self.wait_us == 0 && self.calm_len > 0 {
+            // As calm as it can be, and as it was.
+            (self.ticked_at, self.starts) = (now, 0);
+            return false;
+        }
+        self.look(queue, now);
+        true
     }
 
     /// Whether outcomes are of use to it: see [`Shedder::learn`].
