@@ -34,6 +34,12 @@ pub mod tokio;
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+/// So does that of the pages about admission.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/classes.md")]
+#[doc = include_str!("../../docs/rate-limits.md")]
+struct Admission;
+
 pub use error::Error;
 pub use heap::Heap;
 pub use host::{StdHost, random_seed, thread_cpu_time};
