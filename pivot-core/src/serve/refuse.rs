@@ -83,21 +83,23 @@ pub(super) fn render(answer: Short<'_>, into: &mut Buffer, clock: &Clockface) ->
 
 /// Appends the fields that tell about limits, as far as there is something to tell and room for it.
 fn push_limits(verdict: &Verdict<'_>, into: &mut Buffer, now: Instant) {
-    push_field(into, b"ratelimit: ", |space| verdict.rate_limit(space, now).map(str::len));
-    push_field(into, b"ratelimit-policy: ", |space| verdict.rate_limit_policy(space).map(str::len));
+    push_field(into, b"ratelimit: ", |space| verdict.write_rate_limit(space, now));
+    push_field(into, b"ratelimit-policy: ", |space| verdict.write_rate_limit_policy(space));
 }
 
 /// Appends a field whose value is written where it is to stand, or nothing.
-fn push_field(into: &mut Buffer, name: &[u8], write: impl FnOnce(&mut [u8]) -> Option<usize>) {
-    let len = into.len();
-    let is_whole = into.push(name)
-        && write(into.space_mut()).is_some_and(|value_len| {
-            into.fill(value_len);
-            into.push(b"\r\n")
-        });
-    if !is_whole {
-        into.truncate(len);
-    }
+fn push_field<const N: usize>(
+    into: &mut Buffer,
+    name: &[u8; N],
+    write: impl FnOnce(&mut [u8]) -> Option<usize>,
+) {
+    let Some((place, rest)) = into.space_mut().split_first_chunk_mut() else { return };
+    *place = *name;
+    let Some(value_len) = write(rest) else { return };
+    let Some((end, _)) = rest[value_len..].split_first_chunk_mut() else { return };
+    *end = *b"\r\n";
+    let len = N + value_len + end.len();
+    into.fill(len);
 }
 
 macro_rules! templates {

@@ -15,15 +15,21 @@ impl Verdict<'_> {
     ///
     /// `None` if there is nothing to tell or the buffer is too small; [`FIELD_LEN_MAX`] is enough for names of up to 32 characters.
     pub fn rate_limit<'b>(&self, buffer: &'b mut [u8], now: Instant) -> Option<&'b str> {
+        let len = self.write_rate_limit(buffer, now)?;
+        core::str::from_utf8(&buffer[..len]).ok()
+    }
+
+    /// As [`Verdict::rate_limit`], for whoever wants bytes: their number.
+    pub(crate) fn write_rate_limit(&self, buffer: &mut [u8], now: Instant) -> Option<usize> {
         if !self.is_public() {
             return None;
         }
         let mut line = Line { buffer, len: 0 };
         let decision = self.decision();
         line.name(self.name())?;
-        line.number(";r=", decision.remaining.into())?;
-        line.number(";t=", seconds_until(decision.reset, now))?;
-        line.text()
+        line.number(b";r=", decision.remaining.into())?;
+        line.number(b";t=", seconds_until(decision.reset, now))?;
+        Some(line.len)
     }
 
     /// The value of `RateLimit-Policy`: `"client";q=100;w=60, "route";q=1000;w=1`. Requests in how many seconds, for each limit.
@@ -31,21 +37,30 @@ impl Verdict<'_> {
     /// Periods of less than a second are told as one of a second with as many more requests. `None` as for
     /// [`Verdict::rate_limit`].
     pub fn rate_limit_policy<'b>(&self, buffer: &'b mut [u8]) -> Option<&'b str> {
+        let len = self.write_rate_limit_policy(buffer)?;
+        core::str::from_utf8(&buffer[..len]).ok()
+    }
+
+    /// As [`Verdict::rate_limit_policy`], for whoever wants bytes: their number.
+    pub(crate) fn write_rate_limit_policy(&self, buffer: &mut [u8]) -> Option<usize> {
         let mut line = Line { buffer, len: 0 };
         let public = self.limits.iter().zip(&self.decisions).filter(|(limit, _)| !limit.is_shadow());
         for (limit, decision) in public {
             let (count, per_us) = (u64::from(decision.quota.count), decision.quota.per_us);
             // Whole seconds, and the same rate.
             let window_s = per_us.div_ceil(1_000_000);
-            let count = (u128::from(count) * u128::from(window_s) * 1_000_000 / u128::from(per_us)) as u64;
+            let count = match per_us % 1_000_000 {
+                0 => count,
+                _ => (u128::from(count) * u128::from(window_s) * 1_000_000 / u128::from(per_us)) as u64,
+            };
             if line.len > 0 {
                 line.push(b", ")?;
             }
             line.name(limit.name())?;
-            line.number(";q=", count)?;
-            line.number(";w=", window_s)?;
+            line.number(b";q=", count)?;
+            line.number(b";w=", window_s)?;
         }
-        if line.len == 0 { None } else { line.text() }
+        (line.len > 0).then_some(line.len)
     }
 }
 
@@ -62,12 +77,13 @@ const fn seconds_until(at: Instant, now: Instant) -> u64 {
     at.micros_since(now).div_ceil(1_000_000)
 }
 
+/// A line under construction.
 struct Line<'b> {
     buffer: &'b mut [u8],
     len: usize,
 }
 
-impl<'b> Line<'b> {
+impl Line<'_> {
     fn push(&mut self, bytes: &[u8]) -> Option<()> {
         self.buffer.get_mut(self.len..)?.get_mut(..bytes.len())?.copy_from_slice(bytes);
         self.len += bytes.len();
@@ -76,26 +92,26 @@ impl<'b> Line<'b> {
 
     /// A string of structured fields (RFC 9651); [`Policy::new`](super::Policy::new) has checked what is in it.
     fn name(&mut self, name: &str) -> Option<()> {
-        self.push(b"\"")?;
-        self.push(name.as_bytes())?;
-        self.push(b"\"")
+        let place = self.buffer.get_mut(self.len..)?.get_mut(..name.len() + 2)?;
+        let (first, rest) = place.split_first_mut()?;
+        let (last, middle) = rest.split_last_mut()?;
+        (*first, *last) = (b'"', b'"');
+        middle.copy_from_slice(name.as_bytes());
+        self.len += name.len() + 2;
+        Some(())
     }
 
-    fn number(&mut self, parameter: &str, mut number: u64) -> Option<()> {
-        self.push(parameter.as_bytes())?;
-        let (mut digits, mut start) = ([0; 20], 20);
-        loop {
-            start -= 1;
-            digits[start] = b'0' + (number % 10) as u8;
+    fn number(&mut self, parameter: &[u8; 3], mut number: u64) -> Option<()> {
+        let digits = number.checked_ilog10().unwrap_or(0) as usize + 1;
+        let place = self.buffer.get_mut(self.len..)?.get_mut(..3 + digits)?;
+        let (name, place) = place.split_first_chunk_mut()?;
+        *name = *parameter;
+        for digit in place.iter_mut().rev() {
+            *digit = b'0' + (number % 10) as u8;
             number /= 10;
-            if number == 0 {
-                return self.push(&digits[start..]);
-            }
         }
-    }
-
-    fn text(self) -> Option<&'b str> {
-        core::str::from_utf8(&self.buffer[..self.len]).ok()
+        self.len += 3 + digits;
+        Some(())
     }
 }
 

@@ -214,6 +214,27 @@ impl<'s> RateLimiter<'s> {
         self.decision(&quota, key, cost, wait, now)
     }
 
+    /// What [`RateLimiter::check`] says of a client that was just refused, with a single look.
+    pub(super) fn refusal(&self, key: ClientKey, cost: u32, now: Instant) -> Decision {
+        let quota = self.quota.read();
+        let moment = fine(now);
+        let (set, tag, first) = self.place(key);
+        match set.look(&quota, tag, first, moment) {
+            Place::Known(_, word) => {
+                let (state, standing) = (word & STATE_MASK, quota.standing(word & STATE_MASK, moment));
+                // By now it might pass again: another worker may have changed the quota.
+                let wait = quota.next(state, cost, moment).err().unwrap_or(0);
+                Decision {
+                    quota,
+                    remaining: standing.remaining,
+                    reset: after(now, standing.reset),
+                    retry_at: Some(retry_at(&quota, cost, wait, now)),
+                }
+            }
+            _ => self.check(key, cost, now),
+        }
+    }
+
     fn decision(
         &self,
         quota: &Quota,
