@@ -109,6 +109,14 @@ fn a_reset_in_any_state_leaves_nothing_behind() {
     assert!(server.end().totals.outcome(Outcome::Cancelled) > 0);
 }
 
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn clients_that_always_have_input_do_not_keep_new_ones_out() {
     let server = start(draft(), example);
@@ -129,10 +137,13 @@ fn clients_that_always_have_input_do_not_keep_new_ones_out() {
                 while matches!(reader.read(&mut buffer), Ok(1..)) {}
             });
         }
+        // Also if the assertion below fails.
+        let _ending = Ending(&is_over);
         for _ in 0..200 {
-            assert_eq!(server.connect().get("/users/1").0, 200);
+            // There is more to do than can be done, so some are turned away; but everybody gets an answer.
+            let code = server.connect().get("/users/1").0;
+            assert!(matches!(code, 200 | 503), "{code}");
         }
-        is_over.store(true, Ordering::Relaxed);
     });
     server.end();
 }
