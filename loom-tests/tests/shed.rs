@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use loom::sync::Arc;
-use pivot_core::admission::{Class, Cursor, Queue, QueueNode, ShedConfig, Shedder};
+use pivot_core::admission::{Class, Cursor, Queue, QueueNode, ShedConfig, Shedder, Strategy};
 use pivot_core::time::Instant;
 
 const NOW: Instant = Instant::from_millis(5_000);
@@ -13,7 +13,8 @@ const NOW: Instant = Instant::from_millis(5_000);
 fn shed(cursor: &Cursor) {
     let mut queue = Queue::new(vec![QueueNode::FREE; 1].leak(), Duration::from_secs(1));
     queue.push(0, Class::Normal, NOW).unwrap();
-    Shedder::new(ShedConfig::PRESET, cursor, 2, Instant::ZERO).tick(&mut queue, NOW);
+    let config = ShedConfig { strategy: Strategy::PRIORITY, ..ShedConfig::PRESET };
+    Shedder::new(config, cursor, 2, Instant::ZERO).tick(&mut queue, NOW);
 }
 
 #[test]
