@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a server gets to notice that a connection is there, or gone.
 const STEP: Duration = Duration::from_millis(1);
 /// A quota that nobody reaches: each request is looked up and charged all the same.
-const PLENTY: &str = "1000000/1:1000000";
+const PLENTY: &str = "10000000/1:10000000";
 
 /// How a server is started.
 #[derive(Clone, Copy)]

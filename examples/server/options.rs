@@ -49,7 +49,7 @@ Options:
   --shed-target MS             the wait that adaptive shedding keeps the queue under [20]
   --predict                    adaptive shedding learns who would be answered after the deadline in grpc-timeout
   --limit-law NAME             moves the number of handlers: gradient, vegas, aimd, or fixed at --concurrency-max [gradient]
-  --rate-limit N/SECONDS[:BURST]  requests that each client may make; more get a 429 [1000000/1]
+  --rate-limit N/SECONDS[:BURST]  requests that each client may make; more get a 429 [10000000/1]
   --rate-limit-shadow          only counts whom --rate-limit would refuse
   --key-limit FIELD=N/SECONDS[:BURST]  requests for each value of a header field, such as x-api-key; may come three times
   --trusted-hops N             proxies in front that append to X-Forwarded-For, 0-16 [0]
@@ -59,7 +59,7 @@ Options:
 ";
 
 /// Every client may do this: it is looked up and charged all the same.
-const PLENTY: u32 = 1_000_000;
+const PLENTY: u32 = 10_000_000;
 
 /// Reads the options. `Ok(None)`: the help was asked for.
 pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Option<Options>, String> {
