@@ -29,16 +29,21 @@ text { font: 13px system-ui, sans-serif; fill: #24292f; } .title { font-weight: 
 @media (prefers-color-scheme: dark) {
 text { fill: #e6edf3; } .bar { fill: #6e7681; } .pivot { fill: #4493f8; } .spread { stroke: #e6edf3; } }";
 
+/// The start of a picture: its size, its style, and its title above everything else.
+pub(crate) fn opening(title: &str, width: f64, height: f64, style: &str) -> String {
+    let title = escaped(title);
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
+         role=\"img\">\n<title>{title}</title>\n<style>\n{style}\n</style>\n<text class=\"title\" x=\"8\" y=\"24\">{title}</text>\n"
+    )
+}
+
 impl Chart {
     pub(crate) fn svg(&self) -> String {
         let height = TOP + STEP * self.bars.len() as f64 + 8.0;
         let longest = |bar: &Bar| bar.spread.map_or(bar.value, |(_, most)| most.max(bar.value));
         let scale = LONGEST / self.bars.iter().map(longest).fold(f64::MIN_POSITIVE, f64::max);
-        let mut svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" viewBox=\"0 0 {WIDTH} {height}\" \
-             role=\"img\">\n<title>{title}</title>\n<style>\n{STYLE}\n</style>\n<text class=\"title\" x=\"8\" y=\"24\">{title}</text>\n",
-            title = escaped(&self.title),
-        );
+        let mut svg = opening(&self.title, WIDTH, height, STYLE);
         for (index, bar) in self.bars.iter().enumerate() {
             let y = TOP + STEP * index as f64;
             let (text_y, middle, width) = (y + 13.0, y + THICKNESS / 2.0, bar.value.max(0.0) * scale);

@@ -1,6 +1,6 @@
 //! Line charts as SVG, readable on a light and on a dark page.
 
-use crate::chart::escaped;
+use crate::chart::{escaped, opening};
 
 /// Lines over one axis, each with its name in the legend.
 pub(crate) struct Curves {
@@ -37,11 +37,7 @@ polyline { fill: none; stroke-width: 1.6; } .first { stroke-width: 3; }
 
 impl Curves {
     pub(crate) fn svg(&self) -> String {
-        let title = escaped(&self.title);
-        let mut svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{HEIGHT}\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
-             role=\"img\">\n<title>{title}</title>\n<style>\n{STYLE}\n</style>\n<text class=\"title\" x=\"8\" y=\"24\">{title}</text>\n"
-        );
+        let mut svg = opening(&self.title, WIDTH, HEIGHT, STYLE);
         let most = self.lines.iter().flat_map(|line| &line.points).map(|point| point.1).fold(0.0, f64::max);
         let top = ceiling(most);
         let y_of = |value: f64| BOTTOM - (BOTTOM - TOP) * value / top;

@@ -1,10 +1,12 @@
 //! An admitted request takes nothing from the heap.
-#![allow(unsafe_code, reason = "a global allocator that counts has to be one")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+#[path = "../../pivot-std/tests/common/counting.rs"]
+mod counting;
+
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
+use counting::ALLOCATIONS;
 use http::{Request, Response};
 use pivot_core::admission::{BreakerConfig, Quota};
 use pivot_core::time::Duration;
@@ -12,26 +14,6 @@ use pivot_tower::{
     BreakerLayer, ConcurrencyLimitLayer, MonitorLayer, RateLimitLayer, ShedLayer, ShedOptions,
 };
 use tower::{Service, ServiceBuilder, service_fn};
-
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promises are those that the system's allocator asks for.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
 
 #[tokio::test]
 async fn the_whole_stack_adds_no_allocation() {

@@ -1,5 +1,7 @@
 //! What the peers share: their command line, their listener, and the work of `GET /cpu`.
 
+pub mod axum;
+
 use std::net::{SocketAddrV4, TcpListener};
 use std::time::Duration;
 

@@ -24,6 +24,11 @@ impl Deadline {
         Self(moment)
     }
 
+    /// The moment; [`Instant::NEVER`] if there is none.
+    pub const fn moment(self) -> Instant {
+        self.0
+    }
+
     /// The earlier one of this and of what a header field asks for. What cannot be understood asks for nothing.
     ///
     /// # Examples

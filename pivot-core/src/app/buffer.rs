@@ -2,7 +2,7 @@
 
 use crate::admission::Ticket;
 use crate::admission::shed::Sample;
-use crate::http::h1::decode::{Head, HeaderSpan};
+use crate::http::h1::decode::{Head, HeaderSpan, last_field};
 use crate::pool::{Guard, Object};
 use crate::router::{Found, RouteIndex};
 use crate::time::Instant;
@@ -174,9 +174,7 @@ impl RequestHead {
 
     /// The value of the last field with this name, in any case: what the nearest proxy has written.
     pub fn field(&self, name: &str) -> Option<&[u8]> {
-        let bytes = self.buffer.filled();
-        let has_name = |span: &&HeaderSpan| span.name.of(bytes).eq_ignore_ascii_case(name.as_bytes());
-        self.fields().iter().rfind(has_name).map(|span| span.value.of(bytes))
+        last_field(self.fields(), self.buffer.filled(), name)
     }
 
     /// What came behind the head: content, or the next request.

@@ -27,6 +27,16 @@ impl<H> fmt::Debug for Route<H> {
 }
 
 impl<H> Route<H> {
+    fn spec<'p>(&self, prefix: &'p Prefix<'p>) -> RouteSpec<'p> {
+        RouteSpec {
+            method: self.method,
+            prefix,
+            pattern: self.pattern,
+            cost: self.cost,
+            is_blocking: self.is_blocking,
+        }
+    }
+
     /// Sets what a request for this route costs: so many of those that its client, or whoever a limit is counted for, may
     /// make. 1 unless it is set; more than the burst of a limit is never let through.
     #[must_use]
@@ -192,13 +202,7 @@ where
     const COUNT: usize = 1;
 
     fn visit(&self, prefix: &Prefix<'_>, add: &mut dyn FnMut(&RouteSpec<'_>)) {
-        add(&RouteSpec {
-            method: self.method,
-            prefix,
-            pattern: self.pattern,
-            cost: self.cost,
-            is_blocking: self.is_blocking,
-        });
+        add(&self.spec(prefix));
     }
 
     fn call<'r>(
@@ -223,13 +227,7 @@ where
     const COUNT: usize = 1;
 
     fn visit(&self, prefix: &Prefix<'_>, add: &mut dyn FnMut(&RouteSpec<'_>)) {
-        add(&RouteSpec {
-            method: self.method,
-            prefix,
-            pattern: self.pattern,
-            cost: self.cost,
-            is_blocking: self.is_blocking,
-        });
+        add(&self.spec(prefix));
     }
 
     fn call<'r>(

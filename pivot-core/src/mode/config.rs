@@ -252,7 +252,8 @@ pub const fn check_upstream(upstream: &UpstreamConfig) -> Result<(), ConfigError
     ])
 }
 
-const fn check(checks: &[(&'static str, u64, u64, u64)]) -> Result<(), ConfigError> {
+/// Checks that values lie in their ranges: field, value, least, greatest.
+pub(crate) const fn check(checks: &[(&'static str, u64, u64, u64)]) -> Result<(), ConfigError> {
     let mut index = 0;
     while index < checks.len() {
         let (field, value, min, max) = checks[index];
@@ -264,7 +265,8 @@ const fn check(checks: &[(&'static str, u64, u64, u64)]) -> Result<(), ConfigErr
     Ok(())
 }
 
-const fn millis(duration: Duration) -> u64 {
+/// A duration as [`ConfigError`] tells it.
+pub(crate) const fn millis(duration: Duration) -> u64 {
     let ms = duration.as_millis();
     if ms > u64::MAX as u128 { u64::MAX } else { ms as u64 }
 }

@@ -14,7 +14,6 @@ use crate::app::buffer::RequestHead;
 use crate::app::{Peer, Routes};
 use crate::http::h1::decode::{BodyLength, Head, decode_head};
 use crate::http::{Method, MethodSet, Status};
-use crate::mode::Config;
 use crate::monitor::{CloseReason, Outcome};
 use crate::router::{Found, path};
 use crate::time::Instant;
@@ -143,22 +142,19 @@ where
         let (Some(request), Some(permit)) = (&mut connection.request, &connection.permit) else {
             return Err(Rejected::Malformed(Status::BAD_REQUEST));
         };
-        let (mut client, peer) = (permit.key(), connection.peer);
+        let mut origin = Origin { peer: connection.peer, forwarded: None, client: permit.key() };
         if config.client != ClientIdentity::Peer {
-            client = ClientKey::of_address(client_address(config, request, peer), shared.seed);
+            origin.read_forwarded(shared, request);
         }
-        let class = find_route(shared, request, head, peer)?;
+        let class = find_route(shared, request, head, &origin)?;
+        let route = request.route().map(|route| usize::from(route.0));
         // What watches over the server is not kept out by what others do in its place.
         if class != Class::System {
-            let cost = request
-                .route()
-                .map_or(1, |route| shared.costs.get(usize::from(route.0)).copied().unwrap_or(1));
-            if shared.is_limit_plain {
-                if shared.limiter.charge(client, cost.into(), self.now).is_err() {
-                    return Err(Rejected::OverQuota(client, cost.into()));
-                }
-            } else {
-                charge_all(shared, request, peer, client, cost.into(), self.now)?;
+            let cost = route.and_then(|route| shared.costs.get(route)).copied().unwrap_or(1).into();
+            if !shared.is_limit_plain {
+                charge_all(shared, request, &origin, cost, self.now)?;
+            } else if shared.limiter.charge(origin.client, cost, self.now).is_err() {
+                return Err(Rejected::OverQuota(origin.client, cost));
             }
         }
         let body_len = match head.body {
@@ -174,12 +170,9 @@ where
         if head.time_left.len > 0 {
             request.deadline = deadline_of(head.time_left.of(request.buffer.filled()), self.now);
         }
-        let route = request.route();
-        let service_us = match (self.service_us.is_empty(), route) {
-            (false, Some(route)) => self.service_us.get(usize::from(route.0)).copied().unwrap_or(0),
-            _ => 0,
-        };
-        let arrival = Arrival { class, client, deadline: request.deadline, service_us, body_len };
+        let service_us = route.and_then(|route| self.service_us.get(route)).copied().unwrap_or(0);
+        let arrival =
+            Arrival { class, client: origin.client, deadline: request.deadline, service_us, body_len };
         let dice = roll(&mut self.dice);
         let displaces = match self.shedder.admit(&arrival, &self.queue, dice, self.now) {
             shed::Verdict::Admit => false,
@@ -190,7 +183,7 @@ where
             request.sample = self.shedder.take_sample();
         }
         if let Some(route) = route
-            && let Some(breaker) = shared.breakers.get(usize::from(route.0))
+            && let Some(breaker) = shared.breakers.get(route)
         {
             let ticket = breaker.admit_by(self.number, &shared.breaker_config, self.now);
             request.ticket =
@@ -368,7 +361,7 @@ fn find_route(
     shared: &'static Shared,
     request: &mut RequestHead,
     head: &Head,
-    peer: Peer,
+    origin: &Origin,
 ) -> Result<Class, Rejected> {
     let bad = |_| Rejected::Malformed(Status::BAD_REQUEST);
     let raw = head.path.of(request.buffer.filled());
@@ -379,14 +372,14 @@ fn find_route(
             method => set.with(method),
         });
         request.found = Found::MethodNotAllowed { allow };
-        return Ok(class_of(shared, request, head, b"", peer));
+        return Ok(class_of(shared, request, head, b"", origin));
     }
     let raw = if raw.is_empty() { b"/" } else { raw };
     match path::check(raw).map_err(bad)? {
         path::Form::Plain => {
             request.found = shared.router.find(head.method, raw);
             let raw = head.path.of(request.buffer.filled());
-            Ok(class_of(shared, request, head, raw, peer))
+            Ok(class_of(shared, request, head, raw, origin))
         }
         path::Form::Escaped => {
             let pool_is_empty = |_| Rejected::Refused(Refusal::PoolExhausted);
@@ -394,7 +387,7 @@ fn find_route(
             let len = path::decode(raw, decoded.space_mut()).map_err(bad)?;
             decoded.fill(len);
             request.found = shared.router.find(head.method, decoded.filled());
-            let class = class_of(shared, request, head, decoded.filled(), peer);
+            let class = class_of(shared, request, head, decoded.filled(), origin);
             // Only now that nothing is matched any more may an escaped slash look like one.
             path::restore_slashes(decoded.filled_mut());
             request.uri = Some(decoded);
@@ -405,32 +398,50 @@ fn find_route(
 
 /// The class of a request; `path` is as the router gets it.
 #[inline(always)]
-fn class_of(shared: &Shared, request: &RequestHead, head: &Head, path: &[u8], peer: Peer) -> Class {
+fn class_of(shared: &Shared, request: &RequestHead, head: &Head, path: &[u8], origin: &Origin) -> Class {
     let config = &shared.config;
     if config.trust_class_header || config.classifier.may_hold(head.method, path) {
-        classify(shared, request, head, path, peer)
+        classify(shared, request, head, path, origin)
     } else {
         Class::Normal
     }
 }
 
 #[inline(never)]
-fn classify(shared: &Shared, request: &RequestHead, head: &Head, path: &[u8], peer: Peer) -> Class {
+fn classify(shared: &Shared, request: &RequestHead, head: &Head, path: &[u8], origin: &Origin) -> Class {
     let config = &shared.config;
     let facts = Facts {
         method: head.method,
         path,
         headers: request.fields(),
         head: request.buffer.filled(),
-        peer: peer.address().ip(),
-        client: client_address(config, request, peer),
+        peer: origin.peer.address().ip(),
+        client: origin.address(),
         is_trusted: config.trust_class_header,
     };
     facts.class_from_header().unwrap_or_else(|| config.classifier.classify(&facts))
 }
 
-fn client_address(config: &Config, request: &RequestHead, peer: Peer) -> IpAddr {
-    config.client.address(request.fields(), request.buffer.filled(), peer.address().ip())
+/// Who sent a request. What a header field says of it is read once.
+struct Origin {
+    peer: Peer,
+    /// The address that a trusted proxy saw.
+    forwarded: Option<IpAddr>,
+    client: ClientKey,
+}
+
+impl Origin {
+    #[cold]
+    fn read_forwarded(&mut self, shared: &Shared, request: &RequestHead) {
+        let peer = self.peer.address().ip();
+        let address = shared.config.client.address(request.fields(), request.buffer.filled(), peer);
+        self.forwarded = Some(address);
+        self.client = ClientKey::of_address(address, shared.seed);
+    }
+
+    fn address(&self) -> IpAddr {
+        self.forwarded.unwrap_or_else(|| self.peer.address().ip())
+    }
 }
 
 /// Charges a request to every limit there is, or to none if one of them refuses it or its client is on a list.
@@ -439,13 +450,12 @@ fn client_address(config: &Config, request: &RequestHead, peer: Peer) -> IpAddr 
 fn charge_all(
     shared: &'static Shared,
     request: &RequestHead,
-    peer: Peer,
-    client: ClientKey,
+    origin: &Origin,
     cost: u32,
     now: Instant,
 ) -> Result<(), Rejected> {
     let config = &shared.config;
-    let address = client_address(config, request, peer);
+    let address = origin.address();
     match config.access.judge(address) {
         Access::Allowed => return Ok(()),
         Access::Denied => return Err(Rejected::Refused(Refusal::Denied)),
@@ -453,7 +463,7 @@ fn charge_all(
     }
     let mut charges = heapless::Vec::<(ClientKey, u32), LIMITS_MAX>::new();
     // There is room: the number of limits was checked.
-    let _ = charges.push((client, cost));
+    let _ = charges.push((origin.client, cost));
     let route = request.route().map(|route| u32::from(route.0));
     for limit in config.limits {
         let value = limit.by.header.and_then(|name| request.field(name));
@@ -466,5 +476,5 @@ fn charge_all(
 /// The moment that a client names, which is none if what it says cannot be understood.
 #[cold]
 fn deadline_of(value: &[u8], now: Instant) -> Instant {
-    now.plus(Deadline::NEVER.shortened_by(value, now).left(now))
+    Deadline::NEVER.shortened_by(value, now).moment()
 }

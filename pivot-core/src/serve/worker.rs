@@ -507,10 +507,9 @@ where
     #[cold]
     fn move_limit(&mut self) {
         let (shared, now) = (self.shared, self.now);
-        let reserved = shared.config.concurrency_reserved as u32;
         for limit_loop in self.limit_loop.iter_mut() {
             if let Some(limit) = limit_loop.handle_timeout(shared.samples.iter(), now) {
-                shared.permits.set_limit(limit + reserved);
+                shared.permits.set_limit(limit + self.books.reserved);
             }
         }
     }

@@ -5,12 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::BoxError;
 use axum::error_handling::HandleErrorLayer;
-use axum::extract::{Path, Query};
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{BoxError, Json, Router};
-use pivot_bench_peers::{Burn, HELLO, User, arguments, burn, tokio_listener, tokio_runtime};
+use pivot_bench_peers::axum::app;
+use pivot_bench_peers::{arguments, tokio_listener, tokio_runtime};
 use tower::ServiceBuilder;
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower_governor::GovernorLayer;
@@ -42,18 +41,7 @@ fn main() -> std::io::Result<()> {
         // The limit of all connections together: `concurrency_limit` would count for each clone of the service.
         .layer(GlobalConcurrencyLimitLayer::new(CONCURRENCY_MAX))
         .timeout(HANDLER_TIME_MAX);
-    let app = Router::new()
-        .route("/", get(async || HELLO))
-        .route("/users/{id}", get(async |Path(id): Path<u64>| Json(User::new(id))))
-        .route(
-            "/cpu",
-            get(async |Query(query): Query<Burn>| {
-                burn(query.ms);
-                "burnt\n"
-            }),
-        )
-        .layer(protection)
-        .layer(GovernorLayer::new(Arc::new(quota)));
+    let app = app().layer(protection).layer(GovernorLayer::new(Arc::new(quota)));
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
     tokio_runtime(threads)?.block_on(async { axum::serve(tokio_listener(address)?, app).await })
 }

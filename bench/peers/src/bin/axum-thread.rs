@@ -3,27 +3,21 @@
 //! The loop is free to refuse meanwhile. The thread's queue is bounded by the requests that may be under way.
 
 use axum::Router;
-use axum::error_handling::HandleErrorLayer;
 use axum::extract::Query;
 use axum::http::StatusCode;
 use axum::routing::get;
-use pivot_bench_peers::{BESIDE_MAX, Burn, HELLO, arguments, burn, tokio_listener};
-use tower::limit::GlobalConcurrencyLimitLayer;
-use tower::{BoxError, ServiceBuilder};
+use pivot_bench_peers::axum::limited;
+use pivot_bench_peers::{Burn, HELLO, arguments, burn, tokio_listener};
 
 fn main() -> std::io::Result<()> {
     let (address, threads) = arguments();
-    let limits = ServiceBuilder::new()
-        .layer(HandleErrorLayer::new(async |_: BoxError| StatusCode::SERVICE_UNAVAILABLE))
-        .load_shed()
-        .layer(GlobalConcurrencyLimitLayer::new(BESIDE_MAX));
     let work = get(async |Query(query): Query<Burn>| {
         match tokio::task::spawn_blocking(move || burn(query.ms)).await {
             Ok(()) => Ok("burnt\n"),
             Err(_) => Err(StatusCode::INTERNAL_SERVER_ERROR),
         }
     });
-    let app = Router::new().route("/", get(async || HELLO)).route("/cpu", work).layer(limits);
+    let app = limited(Router::new().route("/", get(async || HELLO)).route("/cpu", work));
     tokio::runtime::Builder::new_current_thread()
         .max_blocking_threads(threads)
         .enable_all()

@@ -4,25 +4,18 @@
 //! stands where nobody sees it: in the sockets.
 
 use axum::Router;
-use axum::error_handling::HandleErrorLayer;
 use axum::extract::Query;
-use axum::http::StatusCode;
 use axum::routing::get;
-use pivot_bench_peers::{BESIDE_MAX, Burn, HELLO, arguments, burn, tokio_listener, tokio_runtime};
-use tower::limit::GlobalConcurrencyLimitLayer;
-use tower::{BoxError, ServiceBuilder};
+use pivot_bench_peers::axum::limited;
+use pivot_bench_peers::{Burn, HELLO, arguments, burn, tokio_listener, tokio_runtime};
 
 fn main() -> std::io::Result<()> {
     let (address, threads) = arguments();
-    let limits = ServiceBuilder::new()
-        .layer(HandleErrorLayer::new(async |_: BoxError| StatusCode::SERVICE_UNAVAILABLE))
-        .load_shed()
-        .layer(GlobalConcurrencyLimitLayer::new(BESIDE_MAX));
     let work = get(async |Query(query): Query<Burn>| {
         tokio::task::yield_now().await;
         burn(query.ms);
         "burnt\n"
     });
-    let app = Router::new().route("/", get(async || HELLO)).route("/cpu", work).layer(limits);
+    let app = limited(Router::new().route("/", get(async || HELLO)).route("/cpu", work));
     tokio_runtime(threads)?.block_on(async { axum::serve(tokio_listener(address)?, app).await })
 }

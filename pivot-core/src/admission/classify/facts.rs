@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use crate::admission::Class;
 use crate::http::Method;
-use crate::http::h1::decode::HeaderSpan;
+use crate::http::h1::decode::{HeaderSpan, last_field};
 
 /// A decoded head and where it came from. Nothing is copied: every field borrows what the server has anyway.
 #[derive(Clone, Copy, Debug)]
@@ -30,8 +30,7 @@ pub struct Facts<'r> {
 impl<'r> Facts<'r> {
     /// The value of the last field with this name, in any case: what the nearest proxy has written.
     pub fn header(&self, name: &str) -> Option<&'r [u8]> {
-        let has_name = |span: &&HeaderSpan| span.name.of(self.head).eq_ignore_ascii_case(name.as_bytes());
-        self.headers.iter().rfind(has_name).map(|span| span.value.of(self.head))
+        last_field(self.headers, self.head, name)
     }
 
     /// The class that a trusted peer has set by `X-Pivot-Class`; `None` if the peer is not trusted, or the name unknown.

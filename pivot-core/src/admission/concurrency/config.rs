@@ -1,7 +1,7 @@
 //! What can be set, checked once.
 
-use crate::mode::ConfigError;
-use crate::time::{Duration, micros};
+use crate::mode::{ConfigError, check, millis};
+use crate::time::Duration;
 
 /// Which law moves the limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl LimitConfig {
     /// The first field that is out of its range, with its value and the range.
     pub const fn check(&self) -> Result<(), ConfigError> {
         let objective = millis(self.latency_objective);
-        let checks = [
+        check(&[
             ("limit.max", self.max as u64, 1, 100_000),
             ("limit.min", self.min as u64, 1, self.max as u64),
             ("limit.initial", self.initial as u64, self.min as u64, self.max as u64),
@@ -75,21 +75,8 @@ impl LimitConfig {
             ("limit.latency_percent", self.latency_percent as u64, 50, 99),
             ("limit.wait_objective", millis(self.wait_objective), 0, objective),
             ("limit.drop_percent_max", self.drop_percent_max as u64, 0, 99),
-        ];
-        let mut index = 0;
-        while index < checks.len() {
-            let (field, value, min, max) = checks[index];
-            if value < min || value > max {
-                return Err(ConfigError { field, value, min, max });
-            }
-            index += 1;
-        }
-        Ok(())
+        ])
     }
-}
-
-const fn millis(duration: Duration) -> u64 {
-    micros(duration) / 1_000
 }
 
 #[cfg(test)]

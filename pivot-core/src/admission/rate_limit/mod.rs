@@ -195,7 +195,7 @@ impl<'s> RateLimiter<'s> {
     pub fn decide(&self, key: ClientKey, cost: u32, now: Instant) -> Decision {
         let quota = self.quota.read();
         let charged = self.step(&quota, key, cost, fine(now));
-        self.decision(&quota, key, cost, charged.err(), now)
+        decision(&quota, cost, charged.err(), &self.standing(&quota, key, fine(now)), now)
     }
 
     /// What [`RateLimiter::decide`] would say, without charging.
@@ -204,56 +204,24 @@ impl<'s> RateLimiter<'s> {
         let moment = fine(now);
         let (set, tag, first) = self.place(key);
         set.turn(&quota, moment);
-        let wait = match set.look(&quota, tag, first, moment) {
-            Place::Known(_, word) => quota.next(word & STATE_MASK, cost, moment).err(),
+        let next = |state| quota.next(state, cost, moment).err();
+        let of_sketch = || self.sketch.standing(key.bits(), &quota, moment);
+        let (wait, standing) = match set.look(&quota, tag, first, moment) {
+            Place::Known(_, word) => (next(word & STATE_MASK), quota.standing(word & STATE_MASK, moment)),
             Place::Free(..) if self.sketch.is_idle(key.bits(), &quota, moment) => {
-                quota.next(quota.fresh(moment), cost, moment).err()
+                (next(quota.fresh(moment)), of_sketch())
             }
-            _ => self.sketch.check(key.bits(), &quota, cost, moment).err(),
+            _ => (self.sketch.check(key.bits(), &quota, cost, moment).err(), of_sketch()),
         };
-        self.decision(&quota, key, cost, wait, now)
+        decision(&quota, cost, wait, &standing, now)
     }
 
-    /// What [`RateLimiter::check`] says of a client that was just refused, with a single look.
-    pub(super) fn refusal(&self, key: ClientKey, cost: u32, now: Instant) -> Decision {
-        let quota = self.quota.read();
-        let moment = fine(now);
+    /// How a client stands after a charge.
+    fn standing(&self, quota: &Quota, key: ClientKey, moment: u64) -> Standing {
         let (set, tag, first) = self.place(key);
-        match set.look(&quota, tag, first, moment) {
-            Place::Known(_, word) => {
-                let (state, standing) = (word & STATE_MASK, quota.standing(word & STATE_MASK, moment));
-                // By now it might pass again: another worker may have changed the quota.
-                let wait = quota.next(state, cost, moment).err().unwrap_or(0);
-                Decision {
-                    quota,
-                    remaining: standing.remaining,
-                    reset: after(now, standing.reset),
-                    retry_at: Some(retry_at(&quota, cost, wait, now)),
-                }
-            }
-            _ => self.check(key, cost, now),
-        }
-    }
-
-    fn decision(
-        &self,
-        quota: &Quota,
-        key: ClientKey,
-        cost: u32,
-        wait: Option<u64>,
-        now: Instant,
-    ) -> Decision {
-        let moment = fine(now);
-        let (set, tag, first) = self.place(key);
-        let standing = match set.look(quota, tag, first, moment) {
+        match set.look(quota, tag, first, moment) {
             Place::Known(_, word) => quota.standing(word & STATE_MASK, moment),
             _ => self.sketch.standing(key.bits(), quota, moment),
-        };
-        Decision {
-            quota: *quota,
-            remaining: standing.remaining,
-            reset: after(now, standing.reset),
-            retry_at: wait.map(|wait| retry_at(quota, cost, wait, now)),
         }
     }
 
@@ -358,6 +326,15 @@ const fn sketch_sets(table: usize) -> usize {
 /// The moment a number of fine units after now, rounded up.
 const fn after(now: Instant, wait: u64) -> Instant {
     Instant::from_micros(now.as_micros().saturating_add(wait.div_ceil(FRACTION)))
+}
+
+fn decision(quota: &Quota, cost: u32, wait: Option<u64>, standing: &Standing, now: Instant) -> Decision {
+    Decision {
+        quota: *quota,
+        remaining: standing.remaining,
+        reset: after(now, standing.reset),
+        retry_at: wait.map(|wait| retry_at(quota, cost, wait, now)),
+    }
 }
 
 /// When to come back after a refusal.

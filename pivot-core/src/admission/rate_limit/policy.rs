@@ -150,7 +150,7 @@ impl<'s> Policy<'s> {
             // Relaxed: a count publishes nothing but itself.
             limit.over_count.fetch_add(1, Ordering::Relaxed);
             // The first finds room.
-            let _ = decisions.push(limit.limiter.refusal(key, cost, now));
+            let _ = decisions.push(limit.limiter.check(key, cost, now));
         }
         Verdict { limits: self.limits, decisions, tightest: 0 }
     }

@@ -1,8 +1,8 @@
 //! What can be set about shedding, and its ranges.
 
 use crate::admission::Class;
-use crate::mode::ConfigError;
-use crate::time::{Duration, micros};
+use crate::mode::{ConfigError, check, millis};
+use crate::time::Duration;
 
 /// How a worker sheds load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl ShedConfig {
     /// # Errors
     /// The first field that is out of its range, with its value and the range.
     pub const fn check(&self) -> Result<(), ConfigError> {
-        match check("shed.interval", millis(self.interval), 10, 100) {
+        match check(&[("shed.interval", millis(self.interval), 10, 100)]) {
             Ok(()) => self.strategy.check(),
             error => error,
         }
@@ -112,7 +112,7 @@ impl Strategy {
                 while index < Class::COUNT {
                     let (min, max) =
                         if index == 0 { (100, 100) } else { (0, class_percent[index - 1] as u64) };
-                    let checked = check(CLASS_FIELDS[index], class_percent[index] as u64, min, max);
+                    let checked = check(&[(CLASS_FIELDS[index], class_percent[index] as u64, min, max)]);
                     if checked.is_err() {
                         return checked;
                     }
@@ -121,17 +121,17 @@ impl Strategy {
                 fullness.check()
             }
             Self::Random { fullness, refuse_percent } => {
-                match check("shed.refuse_percent", refuse_percent as u64, 1, 100) {
+                match check(&[("shed.refuse_percent", refuse_percent as u64, 1, 100)]) {
                     Ok(()) => fullness.check(),
                     error => error,
                 }
             }
-            Self::Oldest { standing, budget, budget_standing } => all([
-                check("shed.standing", millis(standing), 1, 10_000),
-                check("shed.budget", millis(budget), 1, 300_000),
-                check("shed.budget_standing", millis(budget_standing), 1, millis(budget)),
+            Self::Oldest { standing, budget, budget_standing } => check(&[
+                ("shed.standing", millis(standing), 1, 10_000),
+                ("shed.budget", millis(budget), 1, 300_000),
+                ("shed.budget_standing", millis(budget_standing), 1, millis(budget)),
             ]),
-            Self::Adaptive { target, .. } => check("shed.target", millis(target), 1, 10_000),
+            Self::Adaptive { target, .. } => check(&[("shed.target", millis(target), 1, 10_000)]),
         }
     }
 }
@@ -139,10 +139,9 @@ impl Strategy {
 impl Fullness {
     const fn check(self) -> Result<(), ConfigError> {
         let on = self.on_percent as u64;
-        all([
-            check("shed.on_percent", on, 1, 100),
-            check("shed.off_percent", self.off_percent as u64, 0, on.saturating_sub(1)),
-            Ok(()),
+        check(&[
+            ("shed.on_percent", on, 1, 100),
+            ("shed.off_percent", self.off_percent as u64, 0, on.saturating_sub(1)),
         ])
     }
 }
@@ -165,23 +164,6 @@ const CLASS_FIELDS: [&str; Class::COUNT] = [
     "shed.class_percent.low",
     "shed.class_percent.batch",
 ];
-
-const fn check(field: &'static str, value: u64, min: u64, max: u64) -> Result<(), ConfigError> {
-    if value < min || value > max { Err(ConfigError { field, value, min, max }) } else { Ok(()) }
-}
-
-/// The first error.
-const fn all(checks: [Result<(), ConfigError>; 3]) -> Result<(), ConfigError> {
-    match checks {
-        [Ok(()), Ok(()), last] => last,
-        [Ok(()), second, _] => second,
-        [first, ..] => first,
-    }
-}
-
-const fn millis(duration: Duration) -> u64 {
-    micros(duration) / 1_000
-}
 
 #[cfg(test)]
 mod tests {

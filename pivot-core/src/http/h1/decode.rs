@@ -41,6 +41,12 @@ pub struct HeaderSpan {
     pub value: Span,
 }
 
+/// The value of the last field with this name, in any case: what the nearest proxy has written. `bytes` is what the table refers to.
+pub fn last_field<'b>(fields: &[HeaderSpan], bytes: &'b [u8], name: &str) -> Option<&'b [u8]> {
+    let has_name = |span: &&HeaderSpan| span.name.of(bytes).eq_ignore_ascii_case(name.as_bytes());
+    fields.iter().rfind(has_name).map(|span| span.value.of(bytes))
+}
+
 /// The protocol version that a request names. Higher minor versions of HTTP/1 count as 1.1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
